@@ -1,0 +1,213 @@
+import type { Readable, Writable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Environment } from './config.ts';
+import { ConfigError } from './errors.ts';
+import { isRecord } from './text.ts';
+import { setUp, type Setup } from './setup.ts';
+import { listTools } from './tools/list-tools.ts';
+import { runTool } from './tools/run-tool.ts';
+
+/** What of the process a command may touch. */
+export interface Terminal {
+  readonly environment: Environment;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Resolves when the process is asked to stop. */
+  readonly stopped: Promise<unknown>;
+}
+
+const HELP = `customers-mcp ${packageJson.version} - customer tools for AI agents, on Layer, DayZero and Notify
+
+  customers-mcp                    serve MCP over stdio; what an MCP client launches
+  customers-mcp call TOOL [JSON]   run one tool and print its answer as JSON
+  customers-mcp tools [--json]     print the tools and their input fields
+  customers-mcp --help, --version
+
+Without any settings it runs in a sandbox that needs no account. For a real account set CUSTOMERS_PROVIDER to layer, dayzero
+or notify, and that provider's variables:
+
+  layer     LAYER_BUSINESS_ID, LAYER_CLIENT_ID and LAYER_CLIENT_SECRET (or LAYER_ACCESS_TOKEN), LAYER_ENVIRONMENT
+  dayzero   DAYZERO_API_TOKEN, DAYZERO_BUSINESS_ID, DAYZERO_USER_EMAIL (optional)
+  notify    NOTIFY_API_KEY
+
+All settings are in the README.
+`;
+
+/** The person used the command in a way it does not know. */
+class UsageError extends Error {}
+
+/** Runs a command; returns the exit code. 0 done, 1 the tool answered with an error, 2 wrong settings or usage. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  const { stdout, stderr, environment } = terminal;
+  try {
+    const { command, operands, json } = readCommand(args);
+    if (command === 'help') return print(stdout, HELP, 0);
+    if (command === 'version') return print(stdout, `${packageJson.version}\n`, 0);
+    const setup = await setUp(environment, (text) => stderr.write(text));
+    try {
+      switch (command) {
+        case 'call':
+          return await call(operands, setup, terminal);
+        case 'tools':
+          return await printTools(json, setup, terminal);
+        default:
+          return await serve(setup, terminal);
+      }
+    } finally {
+      await setup.close();
+    }
+  } catch (error) {
+    if (error instanceof UsageError)
+      return print(stderr, `customers-mcp: ${error.message}\nSee customers-mcp --help.\n`, 2);
+    if (!(error instanceof ConfigError)) throw error;
+    const list = error.problems.map((problem) => `  - ${problem}\n`).join('');
+    return print(
+      stderr,
+      `customers-mcp cannot start; the settings need a change:\n${list}See customers-mcp --help.\n`,
+      2,
+    );
+  }
+}
+
+type Command = 'stdio' | 'call' | 'tools' | 'help' | 'version';
+
+function readCommand(args: readonly string[]): { command: Command; operands: readonly string[]; json: boolean } {
+  const { values, positionals } = parse(args);
+  const [name, ...operands] = positionals;
+  const json = values.json === true;
+  if (values.help) return { command: 'help', operands, json };
+  if (values.version) return { command: 'version', operands, json };
+  const most = { call: 2, tools: 0 };
+  if (name === undefined) return { command: 'stdio', operands, json };
+  if (name !== 'call' && name !== 'tools') throw new UsageError(`there is no command ${JSON.stringify(name)}`);
+  if (operands.length > most[name]) throw new UsageError(`too many words after ${name}; JSON goes in quotes`);
+  return { command: name, operands, json };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' },
+        json: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'wrong arguments');
+  }
+}
+
+async function serve({ tools, desk }: Setup, { stdin, stdout, stderr, stopped }: Terminal): Promise<number> {
+  announceSandbox(desk, stderr);
+  if (stdin.isTTY) {
+    stderr.write(
+      'customers-mcp: waiting for an MCP client on stdin. To try it by hand: customers-mcp call search_customer. To add it to a client, see the README. Ctrl-C ends it.\n',
+    );
+  }
+  const { serveStdio } = await import('./mcp/stdio.ts');
+  await serveStdio({ tools, desk, version: packageJson.version }, stdin, stdout, stopped);
+  return print(stdout, '', 0);
+}
+
+function announceSandbox({ sandbox, provider }: Setup['desk'], stderr: Writable): void {
+  if (!sandbox) return;
+  stderr.write(
+    `customers-mcp: SANDBOX. ${provider.title} is simulated on this machine; nothing real is read or changed. Set CUSTOMERS_PROVIDER and its credentials for a real account.\n`,
+  );
+}
+
+async function call(
+  [name, json = '{}']: readonly string[],
+  { tools, desk }: Setup,
+  { stdout, stderr, stopped }: Terminal,
+): Promise<number> {
+  const names = tools.map((tool) => tool.name).join(', ');
+  const tool = tools.find((one) => one.name === name);
+  if (!tool)
+    throw new UsageError(
+      name === undefined
+        ? `call needs the name of a tool: ${names}`
+        : `there is no tool ${JSON.stringify(name)} here; there are ${names}`,
+    );
+  const input = parseJson(json);
+  announceSandbox(desk, stderr);
+  const stopping = new AbortController();
+  void stopped.then(() => stopping.abort());
+  const { isError, structured } = await runTool(tool, input, desk, stopping.signal, async () => 'unavailable');
+  return print(stdout, `${JSON.stringify(structured, undefined, 2)}\n`, isError ? 1 : 0);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(
+      'the input of call must be JSON, in quotes: customers-mcp call search_customer \'{"limit": 5}\'',
+    );
+  }
+}
+
+async function printTools(json: boolean, { tools, desk }: Setup, { stdout }: Terminal): Promise<number> {
+  if (json) return print(stdout, `${JSON.stringify({ tools: listTools(tools) }, undefined, 2)}\n`, 0);
+  const blocks = listTools(tools).map(({ name, title, description, inputSchema }) => {
+    const fields = fieldsOf(inputSchema);
+    const width = Math.max(...fields.map(({ field }) => field.length));
+    return [
+      `${name} - ${title}`,
+      `  ${description}`,
+      '',
+      ...fields.map(({ field, text }) => `    ${field.padEnd(width)}  ${text}`),
+    ].join('\n');
+  });
+  return print(stdout, `${desk.provider.title}${desk.sandbox ? ' (sandbox)' : ''}\n\n${blocks.join('\n\n')}\n`, 0);
+}
+
+/** Each field with its meaning and its limits, from the very schema that clients get. */
+function fieldsOf(schema: object): { field: string; text: string }[] {
+  const { properties, required }: { properties?: unknown; required?: unknown } = schema;
+  return Object.entries(isRecord(properties) ? properties : {}).map(([field, value]) => {
+    const {
+      type,
+      format,
+      enum: choices,
+      description,
+      minLength,
+      maxLength,
+      minimum,
+      maximum,
+    } = isRecord(value) ? value : {};
+    const facts = [
+      Array.isArray(required) && required.includes(field) ? 'required' : '',
+      Array.isArray(choices) ? choices.join(' | ') : String(format ?? type ?? ''),
+      range(minLength, maxLength, 'characters'),
+      range(minimum, maximum, ''),
+    ];
+    return { field, text: `${String(description ?? '')} (${facts.filter(Boolean).join(', ')})`.trim() };
+  });
+}
+
+function range(least: unknown, most: unknown, unit: string): string {
+  const text =
+    least === undefined
+      ? most === undefined
+        ? ''
+        : `at most ${most}`
+      : most === undefined
+        ? `at least ${least}`
+        : least === most
+          ? `${most}`
+          : `${least} to ${most}`;
+  return text === '' ? '' : `${text} ${unit}`.trim();
+}
+
+/** Resolves once the text is out, so that the process may end. A reader that has gone is no failure. */
+function print(stream: Writable, text: string, code: number): Promise<number> {
+  return new Promise((resolve) => {
+    stream.write(text, () => resolve(code));
+  });
+}

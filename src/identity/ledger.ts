@@ -1,0 +1,107 @@
+import { CustomerError } from '../errors.ts';
+
+/**
+ * Where an identity stands.
+ * `PENDING` claimed, nothing sent · `SENT` a create may be on its way · `DONE` the customer exists, id known ·
+ * `UNSURE` a create may or may not have happened · `CONFLICT` several customers may be it, a person decides ·
+ * `GONE` free again: released before anything was sent, or the customer was deleted.
+ */
+export type State = 'PENDING' | 'SENT' | 'UNSURE' | 'DONE' | 'CONFLICT' | 'GONE';
+
+/** What is kept of an identity besides its lock. Ids and hashes only, no customer data. */
+export interface IntentData {
+  /** Random, stable for the intent; salts `fields`. */
+  readonly op: string;
+  readonly externalId: string;
+  /** Salted hash per field that was sent: enough to recognise the customer and to name what differs. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** When the create was sent, ms since 1970 by this machine's clock. */
+  readonly sentAt?: number;
+  /** The provider accepted it, but its answer held no id. */
+  readonly committed?: boolean;
+  readonly remoteId?: string;
+  /** How often the reconciler looked without finding anything. */
+  readonly checks?: number;
+}
+
+/** One identity: lock and record in one row. */
+export interface Intent {
+  readonly key: string;
+  readonly state: State;
+  /** Fencing token: one higher at every takeover. */
+  readonly epoch: number;
+  readonly data: IntentData;
+}
+
+export type Claim =
+  /** Ours until the lease ends. A row taken over from `SENT` comes as `UNSURE`. */
+  | { readonly kind: 'owned'; readonly intent: Intent }
+  /** `DONE` or `CONFLICT`: nothing to be done about it by a create. */
+  | { readonly kind: 'settled'; readonly intent: Intent }
+  | { readonly kind: 'busy'; readonly retryInMs: number };
+
+export interface ClaimOptions {
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** The record of a new intent. */
+  readonly data: IntentData;
+  /** Own a `DONE` row too, to send again for it. */
+  readonly reopen: boolean;
+}
+
+export interface Advance {
+  readonly state: State;
+  readonly data: IntentData;
+  /** A new lease from now; 0 gives the row free. */
+  readonly leaseMs: number;
+  /** For the reconciler: not to be looked at before this many ms from now. */
+  readonly checkInMs?: number;
+}
+
+/**
+ * The record that decides whether a create may be sent. Rows of open intents never expire: a record that is forgotten is a
+ * duplicate waiting to happen. Leases are measured by the store's own clock.
+ */
+export interface Ledger {
+  claim(key: string, options: ClaimOptions): Promise<Claim>;
+  /** Compare-and-swap on epoch and state. `false`: somebody else has it now. */
+  advance(intent: Intent, to: Advance): Promise<boolean>;
+  get(key: string): Promise<Intent | undefined>;
+  /** Open intents whose lease is over and whose check is due, oldest first. */
+  due(limit: number): Promise<readonly Intent[]>;
+}
+
+export const STORE_DEADLINE_MS = 500;
+
+/** Every call bounded by a deadline of ours, and every failure the same `store_unavailable`. */
+export function guardLedger(ledger: Ledger): Ledger {
+  return {
+    claim: (key, options) => guarded(() => ledger.claim(key, options)),
+    advance: (intent, to) => guarded(() => ledger.advance(intent, to)),
+    get: (key) => guarded(() => ledger.get(key)),
+    due: (limit) => guarded(() => ledger.due(limit)),
+  };
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await within(STORE_DEADLINE_MS, work());
+  } catch (error) {
+    throw new CustomerError(
+      'store_unavailable',
+      'The store that keeps customers from being created twice does not answer, so nothing was sent. Check CUSTOMERS_STORE, then call again.',
+      { cause: error },
+    );
+  }
+}
+
+/** The result of some work, or a rejection after so many ms. No option of the drivers does this reliably. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error('the store took too long')), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,16 @@
+import type { Settings } from '../../config.ts';
+import { memoryStore } from './memory.ts';
+import type { Store } from './store.ts';
+
+/**
+ * The engine that a store address names, to be opened when the settings are known to be sound. An engine is loaded only when
+ * it is asked for. Keyv would quietly use memory for an address it does not know, so that is refused here.
+ */
+export function chooseStore(address: string, settings: Settings): () => Promise<Store> {
+  const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/s.exec(address)?.groups ?? {};
+  if (scheme === 'memory') return async () => memoryStore();
+  if (scheme === 'sqlite' && rest)
+    return async () => (await import('./sqlite.ts')).sqliteStore(rest.replace(/^\/\//, ''));
+  settings.problem('CUSTOMERS_STORE must be memory: or sqlite:<path>.');
+  return async () => memoryStore();
+}

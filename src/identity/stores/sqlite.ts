@@ -1,0 +1,180 @@
+import { EventEmitter } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { keyvStorageCapability, type KeyvStorageAdapter, type KeyvStorageEntry } from 'keyv';
+import { STORE_DEADLINE_MS, type Intent, type Ledger, type State } from '../ledger.ts';
+import type { Store } from './store.ts';
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS intents (
+    key TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until INTEGER NOT NULL,
+    check_at INTEGER NOT NULL,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS intents_open ON intents (check_at) WHERE state IN ('PENDING', 'SENT', 'UNSURE');
+  CREATE TABLE IF NOT EXISTS cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires INTEGER) STRICT;
+`;
+
+/**
+ * The default: one file, shared by all processes of this machine, every commit on disk before it counts. It is opened at the
+ * first use, so that a server that only reads starts without it.
+ */
+export function sqliteStore(file: string): Store {
+  let open: Statements | undefined;
+  const statements = (): Statements => (open ??= prepare(file));
+  return {
+    ledger: sqliteLedger(statements),
+    cache: new SqliteCache(statements),
+    async close() {
+      open?.database.close();
+      open = undefined;
+    },
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(file: string) {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(file, { timeout: STORE_DEADLINE_MS });
+  database.exec(SCHEMA);
+  const sql = (text: string): StatementSync => database.prepare(text);
+  return {
+    database,
+    claim: sql(`
+      INSERT INTO intents (key, state, epoch, owner, lease_until, check_at, data)
+      VALUES (:key, 'PENDING', 1, :owner, :now + :lease, 0, :data)
+      ON CONFLICT (key) DO UPDATE SET
+        epoch = epoch + 1,
+        owner = excluded.owner,
+        lease_until = excluded.lease_until,
+        data = CASE state WHEN 'GONE' THEN excluded.data ELSE data END,
+        state = CASE state WHEN 'GONE' THEN 'PENDING' WHEN 'SENT' THEN 'UNSURE' ELSE state END
+      WHERE lease_until <= :now AND (state IN ('PENDING', 'SENT', 'UNSURE', 'GONE') OR (:reopen AND state = 'DONE'))
+      RETURNING key, state, epoch, data, lease_until`),
+    advance: sql(`
+      UPDATE intents SET state = :to, lease_until = :lease_until, check_at = :check_at, data = :data
+      WHERE key = :key AND epoch = :epoch AND state = :from`),
+    get: sql('SELECT key, state, epoch, data, lease_until FROM intents WHERE key = ?'),
+    due: sql(`
+      SELECT key, state, epoch, data, lease_until FROM intents
+      WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= :now AND check_at <= :now
+      ORDER BY check_at LIMIT :limit`),
+    read: sql('SELECT value FROM cache WHERE key = ? AND (expires IS NULL OR expires > ?)'),
+    write: sql(
+      'INSERT INTO cache (key, value, expires) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires',
+    ),
+    remove: sql('DELETE FROM cache WHERE key = ?'),
+    clear: sql('DELETE FROM cache'),
+    entries: sql('SELECT key, value FROM cache WHERE expires IS NULL OR expires > ?'),
+  };
+}
+
+function sqliteLedger(statements: () => Statements): Ledger {
+  return {
+    async claim(key, { owner, leaseMs, data, reopen }) {
+      const now = Date.now();
+      const { claim, get } = statements();
+      const taken = claim.get({ key, owner, now, lease: leaseMs, data: JSON.stringify(data), reopen: reopen ? 1 : 0 });
+      if (taken) return { kind: 'owned', intent: asIntent(taken) };
+      const row = get.get(key);
+      // Nothing deletes rows, so the row that kept us out is there.
+      if (!row) throw new Error('the ledger lost a row');
+      const intent = asIntent(row);
+      const leaseUntil = Number(row['lease_until']);
+      const settled = intent.state === 'CONFLICT' || (intent.state === 'DONE' && !(reopen && leaseUntil > now));
+      return settled ? { kind: 'settled', intent } : { kind: 'busy', retryInMs: Math.max(0, leaseUntil - now) };
+    },
+
+    async advance({ key, epoch, state }, to) {
+      const now = Date.now();
+      const { changes } = statements().advance.run({
+        key,
+        epoch,
+        from: state,
+        to: to.state,
+        lease_until: to.leaseMs === 0 ? 0 : now + to.leaseMs,
+        check_at: now + (to.checkInMs ?? 0),
+        data: JSON.stringify(to.data),
+      });
+      return Number(changes) === 1;
+    },
+
+    async get(key) {
+      const row = statements().get.get(key);
+      return row && asIntent(row);
+    },
+
+    async due(limit) {
+      return statements().due.all({ now: Date.now(), limit }).map(asIntent);
+    },
+  };
+}
+
+const STATES: readonly State[] = ['PENDING', 'SENT', 'UNSURE', 'DONE', 'CONFLICT', 'GONE'];
+
+function asIntent(row: Record<string, unknown>): Intent {
+  const state = STATES.find((one) => one === row['state']);
+  if (!state) throw new Error('the ledger holds an unknown state');
+  return { key: String(row['key']), state, epoch: Number(row['epoch']), data: JSON.parse(String(row['data'])) };
+}
+
+/** What Keyv asks of a storage, over the same file. */
+class SqliteCache extends EventEmitter implements KeyvStorageAdapter {
+  readonly capabilities = keyvStorageCapability(this);
+  readonly #statements: () => Statements;
+
+  constructor(statements: () => Statements) {
+    super();
+    this.#statements = statements;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    const row = this.#statements().read.get(key, Date.now());
+    return row && String(row['value']);
+  }
+
+  async getMany(keys: string[]): Promise<Array<string | undefined>> {
+    return Promise.all(keys.map((key) => this.get(key)));
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.get(key)) !== undefined;
+  }
+
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    return Promise.all(keys.map((key) => this.has(key)));
+  }
+
+  async set(key: string, value: unknown, expires?: number): Promise<boolean> {
+    this.#statements().write.run(key, String(value), expires ?? null);
+    return true;
+  }
+
+  async setMany<Value>(entries: KeyvStorageEntry<Value>[]): Promise<boolean[]> {
+    return Promise.all(entries.map(({ key, value, expires }) => this.set(key, value, expires)));
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return Number(this.#statements().remove.run(key).changes) > 0;
+  }
+
+  async deleteMany(keys: string[]): Promise<boolean[]> {
+    return Promise.all(keys.map((key) => this.delete(key)));
+  }
+
+  async clear(): Promise<void> {
+    this.#statements().clear.run();
+  }
+
+  async *iterator(): AsyncGenerator<string[], void> {
+    for (const row of this.#statements().entries.all(Date.now())) yield [String(row['key']), String(row['value'])];
+  }
+}

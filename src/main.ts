@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// Runs on any Node far enough to say that it is too old; everything else is loaded after that.
+import module from 'node:module';
+import process from 'node:process';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(
+    `customers-mcp needs Node 22.19 or newer; this is Node ${process.versions.node}. Install a current one from https://nodejs.org.\n`,
+  );
+  process.exit(1);
+}
+module.enableCompileCache?.();
+const { run } = await import('./cli.ts');
+
+const stopped = new Promise((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+});
+const { env: environment, stdin, stdout, stderr } = process;
+// A reader that has gone away ends the output, not the program.
+stdout.on('error', () => {});
+stderr.on('error', () => {});
+process.exit(await run(process.argv.slice(2), { environment, stdin, stdout, stderr, stopped }));

@@ -1,0 +1,32 @@
+import type { Readable, Writable } from 'node:stream';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import { createServer, type ServerParts } from './server.ts';
+
+/**
+ * Serves one client over stdin and stdout, until the client closes its end or `stop` is called; then nothing new is begun,
+ * what was sent is seen through, and the promise resolves.
+ */
+export async function serveStdio(
+  parts: Omit<ServerParts, 'running' | 'stopping'>,
+  stdin: Readable,
+  stdout: Writable,
+  stopped: Promise<unknown>,
+): Promise<void> {
+  const running: ServerParts['running'] = new Set();
+  const stopping = new AbortController();
+  const server = createServer({ ...parts, running, stopping: stopping.signal });
+  const closed = new Promise((resolve) => {
+    stdin.once('end', resolve).once('close', resolve);
+    // A client that is gone: EPIPE is the usual way to learn of it.
+    stdout.on('error', resolve);
+  });
+  await server.connect(new StdioServerTransport(stdin, stdout));
+  await Promise.race([closed, stopped]);
+
+  stopping.abort();
+  // A request that arrived with the end of the input has not got as far as `running` yet.
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.allSettled(running);
+  await new Promise((resolve) => setImmediate(resolve));
+  await server.close();
+}

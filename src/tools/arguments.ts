@@ -1,0 +1,42 @@
+import leven from 'leven';
+import type { z } from 'zod';
+import { invalidInput, type FieldError } from '../errors.ts';
+import { isRecord, quote } from '../text.ts';
+import type { Fields } from '../providers/provider.ts';
+
+/**
+ * Arguments as a tool may use them. `null`, `""` and `[]` mean "not given": clients with strict schemas fill in every field.
+ * @throws CustomerError `invalid_input` naming every field that is wrong, with the nearest name for one that does not exist.
+ */
+export function readArguments(schema: z.ZodObject, given: unknown): Fields {
+  if (given !== undefined && !isRecord(given))
+    throw invalidInput([{ path: '', message: 'the arguments must be an object' }]);
+  const present = Object.entries(given ?? {}).filter(([, value]) => !isNotGiven(value));
+  const names = Object.keys(schema.shape);
+  const unknown = present.filter(([name]) => !names.includes(name)).map(([name]) => refuseUnknown(name, names));
+  const checked = schema.safeParse(Object.fromEntries(present.filter(([name]) => names.includes(name))));
+  const problems = [...unknown, ...(checked.success ? [] : checked.error.issues.map(asProblem))];
+  if (checked.success && problems.length === 0) return checked.data;
+  throw invalidInput(problems, unknown.length > 0 ? `There are ${names.join(', ')}. ` : '');
+}
+
+function isNotGiven(value: unknown): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
+}
+
+function refuseUnknown(name: string, names: readonly string[]): FieldError {
+  const [nearest] = names
+    .map((own) => ({ own, distance: leven(own.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const near = nearest && nearest.distance <= Math.max(2, name.length / 2);
+  const shown = quote(name.slice(0, 100));
+  return { path: shown, message: `unknown argument \`${shown}\`${near ? `; did you mean \`${nearest.own}\`?` : ''}` };
+}
+
+function asProblem(issue: z.core.$ZodIssue): FieldError {
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return {
+    path: issue.path.join('.'),
+    message: missing ? 'is required' : issue.message.replace(/^Invalid input: /, ''),
+  };
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { invalidInput } from '../errors.ts';
+import { cleanText } from '../text.ts';
+import type { Provider } from '../providers/provider.ts';
+import { documentOf, hints, outputs, requireConsent, stringOf, unkept, type Operation } from './tool.ts';
+
+/** Arguments besides the provider's own fields, where they mean something. */
+function extras({ documents, traits, findSimilar }: Provider) {
+  const ownExternalId = traits.externalIdField in documents.create.shape;
+  return {
+    ...(!ownExternalId && {
+      [traits.externalIdField]: z.string().min(1).max(255).describe('Its ID in your system').optional(),
+    }),
+    ...(findSimilar && { allow_duplicate: z.boolean().describe('Create although the email is taken').optional() }),
+    ...(!traits.createUpserts && {
+      resend: z.boolean().describe('After outcome_unknown, if a person agrees: send again').optional(),
+      confirm: z.string().describe('As asked for').optional(),
+    }),
+  };
+}
+
+export const createCustomer: Operation = (provider) => {
+  const { documents, traits, title } = provider;
+  return {
+    name: 'create_customer',
+    title: `Create a ${title} customer`,
+    description: `Creates a customer. Give ${traits.externalIdField}: then repeating is safe and makes no second customer. ${traits.onCreate}`,
+    input: documents.create.extend(extras(provider)),
+    output: z.looseObject({
+      outcome: z.enum(['created', 'updated', 'existing']).optional(),
+      customer_id: outputs.text,
+      external_id: outputs.text,
+      customer: outputs.customer,
+      warnings: outputs.list,
+      error: outputs.error,
+    }),
+    hints: hints(traits.createUpserts ? 'repeatable write' : 'write'),
+
+    async run(input, session) {
+      const document = documentOf(input, documents.create);
+      const overwrite = traits.overwriteField !== undefined && input[traits.overwriteField] === true;
+      const fields = Object.fromEntries(Object.entries(document).filter(([field]) => field !== traits.overwriteField));
+      if (Object.keys(fields).length === 0)
+        throw invalidInput([{ path: '', message: 'give at least one field of the customer' }]);
+      const externalId = stringOf(input[traits.externalIdField]);
+      const resend = input['resend'] === true;
+      let { call } = session;
+      if (resend) {
+        if (externalId === undefined)
+          throw invalidInput([
+            {
+              path: 'resend',
+              message: `goes with the ${traits.externalIdField} of the create that is to be sent again`,
+            },
+          ]);
+        const name = cleanText(externalId);
+        call = await requireConsent(
+          session,
+          `Sends the create of ${JSON.stringify(name)} to ${title} again, though it may have been carried out already.`,
+          name,
+          input['confirm'],
+        );
+      }
+
+      const request = {
+        externalId,
+        document,
+        fields,
+        allowDuplicate: input['allow_duplicate'] === true,
+        overwrite,
+        resend,
+      };
+      const { outcome, customer, document: answered, warnings } = await session.creates.create(request, call);
+      const own = customer?.externalId ?? externalId;
+      const notes = [...warnings, ...(customer ? unkept(fields, [], customer, provider) : [])];
+      return {
+        outcome,
+        ...(customer && { customer_id: customer.id }),
+        ...(own !== undefined && { external_id: own }),
+        customer: answered,
+        ...(notes.length > 0 && { warnings: notes }),
+      };
+    },
+  };
+};

@@ -1,0 +1,34 @@
+import type { Provider } from '../providers/provider.ts';
+import { archiveCustomer } from './archive-customer.ts';
+import { createCustomer } from './create-customer.ts';
+import { getCustomer } from './get-customer.ts';
+import { linkCustomer } from './link-customer.ts';
+import { restoreCustomer } from './restore-customer.ts';
+import { searchCustomer } from './search-customer.ts';
+import type { Operation, Tool } from './tool.ts';
+import { updateCustomer } from './update-customer.ts';
+
+/** Every customer verb by its tool's name, in the order in which tools/list shows them. */
+const operations: Readonly<Record<string, Operation>> = {
+  search_customer: searchCustomer,
+  get_customer: getCustomer,
+  create_customer: createCustomer,
+  update_customer: updateCustomer,
+  archive_customer: archiveCustomer,
+  restore_customer: restoreCustomer,
+  link_customer: linkCustomer,
+};
+
+/** The names of all tools there are, whatever the provider. */
+export const toolNames: readonly string[] = Object.keys(operations);
+
+/** The tools of a provider. Read-only beats everything else. */
+export function toolsFor(
+  provider: Provider,
+  { readOnly, only }: { readonly readOnly: boolean; readonly only: readonly string[] | undefined },
+): readonly Tool[] {
+  return Object.values(operations)
+    .flatMap((operation) => operation(provider) ?? [])
+    .filter((tool) => !readOnly || tool.hints.readOnlyHint)
+    .filter((tool) => only === undefined || only.includes(tool.name));
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { CustomerError } from '../errors.ts';
+import { hints, outputs, shown, type Operation } from './tool.ts';
+
+export const linkCustomer: Operation = (provider) => {
+  const { traits, title } = provider;
+  // Elsewhere the provider keeps the external id itself.
+  if (traits.externalIdInUpdate !== 'linked') return undefined;
+  return {
+    name: 'link_customer',
+    title: `Link a ${title} customer`,
+    description: `Ties your ${traits.externalIdField} to a customer that exists, so that the other tools find it by that.`,
+    input: z.strictObject({
+      external_id: z.string().min(1).max(255).describe('Its ID in your system'),
+      customer_id: z.string().describe(`${title}'s ID`),
+    }),
+    output: z.looseObject({
+      outcome: z.enum(['linked', 'already_linked']).optional(),
+      customer_id: outputs.text,
+      external_id: outputs.text,
+      customer: outputs.customer,
+      error: outputs.error,
+    }),
+    hints: hints('repeatable write'),
+
+    async run({ external_id: externalId, customer_id: customerId }, { ids, creates, call }) {
+      const customer = await ids.read({ customerId: String(customerId), externalId: undefined }, call);
+      if (customer.state === 'deleted')
+        throw new CustomerError(
+          'not_found',
+          `The customer ${customer.id} is deleted, so it was not linked. Use search_customer to find another.`,
+        );
+      const outcome = await creates.link(String(externalId), customer, call);
+      return { outcome, ...shown(customer, String(externalId)) };
+    },
+  };
+};

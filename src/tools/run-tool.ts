@@ -1,0 +1,72 @@
+import { CustomerError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Fields } from '../providers/provider.ts';
+import { cleanText, cleanValue, isRecord } from '../text.ts';
+import { readArguments } from './arguments.ts';
+import type { Consent, Session, Tool } from './tool.ts';
+
+/** A server's fixed part of every session. */
+export interface Desk extends Omit<Session, 'call' | 'ask'> {
+  readonly sandbox: boolean;
+  readonly timeoutMs: number;
+  readonly log: Log;
+}
+
+export interface Answer {
+  readonly isError: boolean;
+  /** For clients that read only text: the same JSON, or for an error its kind and sentence. */
+  readonly text: string;
+  readonly structured: Record<string, unknown>;
+}
+
+/**
+ * Runs a tool from raw arguments to a finished answer. Never throws: this is the one place where errors become answers. What
+ * is no `CustomerError` is a bug of ours; its stack goes to the log, a fixed sentence to the agent.
+ */
+export async function runTool(
+  tool: Tool,
+  given: unknown,
+  desk: Desk,
+  signal: AbortSignal,
+  ask: (question: string) => Promise<Consent>,
+): Promise<Answer> {
+  const startedAt = performance.now();
+  const { log, provider, sandbox } = desk;
+  const done = (outcome: string, status?: number): void => {
+    log.info('call', {
+      tool: tool.name,
+      provider: provider.name,
+      outcome,
+      ms: Math.round(performance.now() - startedAt),
+      ...(status !== undefined && { status }),
+    });
+  };
+  try {
+    const input = readArguments(tool.input, given);
+    const result = await tool.run(input, { ...desk, ask, call: { signal, deadline: startedAt + desk.timeoutMs } });
+    done(typeof result['outcome'] === 'string' ? result['outcome'] : 'ok');
+    const structured = clean({ ...result, ...(sandbox && { sandbox }) });
+    return { isError: false, structured, text: JSON.stringify(structured) };
+  } catch (error) {
+    const known = error instanceof CustomerError;
+    const { kind, message, details } = known ? error : new CustomerError('internal', BUG);
+    done(kind, known ? error.status : undefined);
+    if (!known) log.error('bug', { tool: tool.name, provider: provider.name, stack: framesOf(error) });
+    const structured = clean({ error: { kind, message: cleanText(message), ...details }, ...(sandbox && { sandbox }) });
+    return { isError: true, structured, text: `${kind}: ${cleanText(message)}` };
+  }
+}
+
+const BUG =
+  'Something went wrong in customers-mcp itself. If this was a write, look with get_customer or search_customer before repeating it.';
+
+function clean(value: Fields): Record<string, unknown> {
+  const cleaned = cleanValue(value);
+  return isRecord(cleaned) ? cleaned : {};
+}
+
+/** Where it happened, without the message, which may quote a customer. */
+function framesOf(error: unknown): string {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
+  return [error instanceof Error ? error.name : typeof error, ...frames].join('\n');
+}
