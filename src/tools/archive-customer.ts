@@ -6,12 +6,12 @@ export const archiveCustomer: Operation = (provider) => {
   const { traits, title } = provider;
   return {
     name: 'archive_customer',
-    title: `${traits.archiveCanBeUndone ? 'Archive' : 'Delete'} a ${title} customer`,
+    title: `${traits.archiveCanBeUndone ? 'Archive' : 'Delete'} customer`,
     description: traits.archiveCanBeUndone ? traits.onArchive : `${traits.onArchive} The person is asked first.`,
     input: z.strictObject({
       ...refShape(provider),
       ...(!traits.archiveCanBeUndone && {
-        confirm: z.string().describe('The name, as confirmation_required asks for it').optional(),
+        confirm: z.string().describe('Its name, when asked for').optional(),
       }),
     }),
     output: z.looseObject({

@@ -9,11 +9,11 @@ function extras({ documents, traits, findSimilar }: Provider) {
   const ownExternalId = traits.externalIdField in documents.create.shape;
   return {
     ...(!ownExternalId && {
-      [traits.externalIdField]: z.string().min(1).max(255).describe('Its ID in your system').optional(),
+      [traits.externalIdField]: z.string().max(255).describe('Its ID in your system').optional(),
     }),
-    ...(findSimilar && { allow_duplicate: z.boolean().describe('Create although the email is taken').optional() }),
+    ...(findSimilar && { allow_duplicate: z.boolean().describe('Create though the email is taken').optional() }),
     ...(!traits.createUpserts && {
-      resend: z.boolean().describe('After outcome_unknown, if a person agrees: send again').optional(),
+      resend: z.boolean().describe('Send again after outcome_unknown').optional(),
       confirm: z.string().describe('As asked for').optional(),
     }),
   };
@@ -23,8 +23,8 @@ export const createCustomer: Operation = (provider) => {
   const { documents, traits, title } = provider;
   return {
     name: 'create_customer',
-    title: `Create a ${title} customer`,
-    description: `Creates a customer. Give ${traits.externalIdField}: then repeating is safe and makes no second customer. ${traits.onCreate}`,
+    title: 'Create customer',
+    description: `Creates a ${title} customer. With ${traits.externalIdField} it is safe to repeat. ${traits.onCreate}`,
     input: documents.create.extend(extras(provider)),
     output: z.looseObject({
       outcome: z.enum(['created', 'updated', 'existing']).optional(),

@@ -3,8 +3,8 @@ import { hints, outputs, refOf, refShape, shown, type Operation } from './tool.t
 
 export const getCustomer: Operation = (provider) => ({
   name: 'get_customer',
-  title: `Get a ${provider.title} customer`,
-  description: `Reads one customer. Give customer_id or ${provider.traits.externalIdField}.`,
+  title: 'Get customer',
+  description: `Reads one customer by customer_id or ${provider.traits.externalIdField}.`,
   input: z.strictObject(refShape(provider)),
   output: z.looseObject({
     customer_id: outputs.text,

@@ -8,10 +8,10 @@ export const linkCustomer: Operation = (provider) => {
   if (traits.externalIdInUpdate !== 'linked') return undefined;
   return {
     name: 'link_customer',
-    title: `Link a ${title} customer`,
-    description: `Ties your ${traits.externalIdField} to a customer that exists, so that the other tools find it by that.`,
+    title: 'Link customer',
+    description: `Ties your ${traits.externalIdField} to an existing customer.`,
     input: z.strictObject({
-      external_id: z.string().min(1).max(255).describe('Its ID in your system'),
+      external_id: z.string().max(255).describe('Its ID in your system'),
       customer_id: z.string().describe(`${title}'s ID`),
     }),
     output: z.looseObject({

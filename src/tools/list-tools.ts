@@ -38,6 +38,7 @@ function schemaOf(schema: z.ZodObject): { type: 'object' } {
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (isRecord(jsonSchema.additionalProperties) && Object.keys(jsonSchema.additionalProperties).length === 0)
         delete jsonSchema.additionalProperties;
+      if (isRecord(jsonSchema.items) && Object.keys(jsonSchema.items).length === 0) delete jsonSchema.items;
       if (jsonSchema.properties && Object.keys(jsonSchema.properties).length === 0) delete jsonSchema.properties;
     },
   });

@@ -5,7 +5,7 @@ export const restoreCustomer: Operation = (provider) => {
   if (!provider.restoreCustomer) return undefined;
   return {
     name: 'restore_customer',
-    title: `Restore a ${provider.title} customer`,
+    title: 'Restore customer',
     description: 'Undoes archive_customer.',
     input: z.strictObject(refShape(provider)),
     output: z.looseObject({

@@ -8,11 +8,11 @@ export const searchCustomer: Operation = (provider) => {
   const { documents, traits, title } = provider;
   return {
     name: 'search_customer',
-    title: `Search ${title} customers`,
-    description: `Finds customers, ${STANDARD_PAGE} a page unless ${traits.limitField} is given. For more, repeat with the next_cursor of the answer.`,
+    title: 'Search customers',
+    description: `Finds ${title} customers, ${STANDARD_PAGE} a page. has_more: repeat with next_cursor.`,
     input: documents.search,
     output: z.looseObject({
-      customers: z.array(z.looseObject({})).optional(),
+      customers: outputs.list,
       has_more: z.boolean().optional(),
       next_cursor: outputs.text,
       total: z.number().optional(),

@@ -52,7 +52,7 @@ export function hints(kind: 'read' | 'write' | 'repeatable write' | 'destructive
 
 // Output schemas are slim and nothing in them is required: clients hold error answers against them too.
 const text = z.string().optional();
-const list = z.array(z.string()).optional();
+const list = z.array(z.unknown()).optional();
 const customer = z.looseObject({}).optional();
 const error = z.looseObject({}).optional();
 export const outputs = { text, list, customer, error };

@@ -18,8 +18,8 @@ export const updateCustomer: Operation = (provider) => {
   const { documents, traits, title } = provider;
   return {
     name: 'update_customer',
-    title: `Update a ${title} customer`,
-    description: `Changes the named fields and keeps all others. To empty fields, name them in clear. Find it by customer_id or ${traits.externalIdField}.${
+    title: 'Update customer',
+    description: `Changes only the named fields. Find it by customer_id or ${traits.externalIdField}.${
       traits.externalIdInUpdate === 'refused'
         ? ''
         : ` Both: customer_id finds, ${traits.externalIdField} is ${traits.externalIdInUpdate}.`

@@ -30,8 +30,8 @@ const MOST_LOOKUP_PAGES = 100;
 
 const traits: Traits = {
   externalIdField: 'external_id',
-  onCreate: 'The same external_id again returns that customer. If the email is taken it answers possible_duplicate.',
-  onArchive: 'Deletes: it leaves all lists, stays readable by customer_id, and cannot be undone.',
+  onCreate: 'A taken email answers possible_duplicate.',
+  onArchive: 'Deletes; stays readable by customer_id. Cannot be undone.',
   archiveCanBeUndone: false,
   createUpserts: false,
   updateMerges: false,

@@ -21,7 +21,7 @@ const optional = {
   default_payment_term_id: z.string().describe('For new invoices').optional(),
   status: z.enum(['active', 'inactive', 'blocked']).describe('Customer status').optional(),
   category: z.string().describe("Such as 'Retail'").optional(),
-  invoice_footer: z.string().describe('Footer or payment instructions; overrides default').optional(),
+  invoice_footer: z.string().describe('Overrides the default footer').optional(),
 };
 
 export const dayzeroDocuments = {

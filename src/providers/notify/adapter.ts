@@ -31,7 +31,7 @@ const NOT_OFFERED: ReadonlySet<number | undefined> = new Set([400, 405, 411, 413
 
 const traits: Traits = {
   externalIdField: 'CustomerCode',
-  onCreate: 'The same CustomerCode and fields again return that customer; other fields answer conflict.',
+  onCreate: 'Other fields under a known code answer conflict.',
   onArchive: 'Deletes for good; refused while the customer has invoices.',
   archiveCanBeUndone: false,
   createUpserts: false,

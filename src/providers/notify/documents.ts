@@ -33,7 +33,7 @@ export const notifyDocuments = {
     ...writable,
     Overwrite: z
       .boolean()
-      .describe('Overwrite the customer that has this CustomerCode; better use update_customer')
+      .describe('Overwrite the one with this code; better update_customer')
       .optional(),
   }),
   update: z.strictObject(writable),
