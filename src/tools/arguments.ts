@@ -17,7 +17,8 @@ export function readArguments(schema: z.ZodObject, given: unknown): Fields {
   const checked = schema.safeParse(Object.fromEntries(present.filter(([name]) => names.includes(name))));
   const problems = [...unknown, ...(checked.success ? [] : checked.error.issues.map(asProblem))];
   if (checked.success && problems.length === 0) return checked.data;
-  throw invalidInput(problems, unknown.length > 0 ? `There are ${names.join(', ')}. ` : '');
+  const lost = unknown.some(({ message }) => !message.endsWith('?'));
+  throw invalidInput(problems, lost ? `Known are ${names.join(', ')}. ` : '');
 }
 
 function isNotGiven(value: unknown): boolean {

@@ -31,10 +31,7 @@ export const notifyDocuments = {
   create: z.strictObject({
     CustomerCode,
     ...writable,
-    Overwrite: z
-      .boolean()
-      .describe('Overwrite the one with this code; better update_customer')
-      .optional(),
+    Overwrite: z.boolean().describe('Overwrite the one with this code; better update_customer').optional(),
   }),
   update: z.strictObject(writable),
   search: z.strictObject({
