@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig, Settings, type Environment } from './config.ts';
 import { CreateOnce } from './identity/create-once.ts';
 import { IdMap, openCache } from './identity/id-map.ts';
-import { guardLedger } from './identity/ledger.ts';
+import { guardLedger, within } from './identity/ledger.ts';
 import { chooseStore } from './identity/stores/open-store.ts';
+import type { Store } from './identity/stores/store.ts';
 import { createLog, type Log } from './log.ts';
 import type { Provider, ProviderDefinition } from './providers/provider.ts';
 import { providers } from './providers/registry.ts';
@@ -12,6 +13,9 @@ import { SandboxCustomers, startSandbox } from './sandbox.ts';
 import { toolNames, toolsFor } from './tools/index.ts';
 import type { Desk } from './tools/run-tool.ts';
 import type { Tool } from './tools/tool.ts';
+
+/** How long the start-up check waits for the store before it says that there is none. */
+const STORE_PATIENCE_MS = 2_000;
 
 /** Everything a command needs, put together. */
 export interface Setup {
@@ -55,6 +59,10 @@ export async function setUp(environment: Environment, stderr: (text: string) => 
     sleep: (ms) => sleep(ms),
   });
   const log = createLog(config.log, stderr);
+  // Not waited for: a store that is down must not keep the server from starting.
+  void warningsOf(store).then((warnings) => {
+    for (const warning of warnings) log.warn('store', { store: warning });
+  });
   return {
     tools: toolsFor(provider, { readOnly: config.readOnly, only: config.tools }),
     desk: { provider, ids, creates, confirms: config.confirm !== 'never', sandbox, timeoutMs: config.timeoutMs, log },
@@ -65,6 +73,14 @@ export async function setUp(environment: Environment, stderr: (text: string) => 
       await store.close();
     },
   };
+}
+
+async function warningsOf(store: Store): Promise<readonly string[]> {
+  try {
+    return store.warnings ? await within(STORE_PATIENCE_MS, store.warnings()) : [];
+  } catch {
+    return ['The store does not answer. Creates with an external id say store_unavailable until it is back.'];
+  }
 }
 
 /** Never the sandbox when something real was asked for: any variable of a provider counts as asking. */

@@ -6,7 +6,8 @@ import { CustomerError } from '../errors.ts';
  * `UNSURE` a create may or may not have happened · `CONFLICT` several customers may be it, a person decides ·
  * `GONE` free again: released before anything was sent, or the customer was deleted.
  */
-export type State = 'PENDING' | 'SENT' | 'UNSURE' | 'DONE' | 'CONFLICT' | 'GONE';
+export const states = ['PENDING', 'SENT', 'UNSURE', 'DONE', 'CONFLICT', 'GONE'] as const;
+export type State = (typeof states)[number];
 
 /** What is kept of an identity besides its lock. Ids and hashes only, no customer data. */
 export interface IntentData {
@@ -69,6 +70,26 @@ export interface Ledger {
   get(key: string): Promise<Intent | undefined>;
   /** Open intents whose lease is over and whose check is due, oldest first. */
   due(limit: number): Promise<readonly Intent[]>;
+}
+
+/**
+ * Whether a row that could not be claimed is out of a create's hands. `reopening`: somebody is sending again for a `DONE` one,
+ * which is worth waiting for.
+ */
+export function isSettled({ state }: Intent, reopening: boolean): boolean {
+  return state === 'CONFLICT' || (state === 'DONE' && !reopening);
+}
+
+/**
+ * A row as an engine gives it: key, state, epoch, and the data as JSON.
+ * @throws Error for a row that is not ours or is damaged; nothing may be decided on it.
+ */
+export function readIntent(row: Readonly<Record<string, unknown>>): Intent {
+  const state = states.find((one) => one === row['state']);
+  const epoch = Number(row['epoch']);
+  if (!state || !Number.isSafeInteger(epoch)) throw new Error('the ledger holds a row that cannot be read');
+  const data: IntentData = JSON.parse(String(row['data']));
+  return { key: String(row['key']), state, epoch, data };
 }
 
 export const STORE_DEADLINE_MS = 500;

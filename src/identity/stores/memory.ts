@@ -1,5 +1,5 @@
 import { KeyvMemoryAdapter } from 'keyv';
-import type { Intent, Ledger } from '../ledger.ts';
+import { isSettled, type Intent, type Ledger } from '../ledger.ts';
 import type { Store } from './store.ts';
 
 interface Row {
@@ -25,7 +25,7 @@ export function memoryLedger(now: () => number): Ledger {
         return { kind: 'owned', intent };
       }
       const { state, epoch } = row.intent;
-      if (state === 'CONFLICT' || (state === 'DONE' && !reopen)) return { kind: 'settled', intent: row.intent };
+      if (isSettled(row.intent, reopen)) return { kind: 'settled', intent: row.intent };
       if (row.leaseUntil > now()) return { kind: 'busy', retryInMs: row.leaseUntil - now() };
       const fresh = state === 'GONE';
       const intent: Intent = {

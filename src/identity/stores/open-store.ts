@@ -11,6 +11,10 @@ export function chooseStore(address: string, settings: Settings): () => Promise<
   if (scheme === 'memory') return async () => memoryStore();
   if (scheme === 'sqlite' && rest)
     return async () => (await import('./sqlite.ts')).sqliteStore(rest.replace(/^\/\//, ''));
-  settings.problem('CUSTOMERS_STORE must be memory: or sqlite:<path>.');
+  if ((scheme === 'redis' || scheme === 'rediss') && URL.canParse(address))
+    return async () => (await import('./redis.ts')).redisStore(address);
+  if ((scheme === 'postgres' || scheme === 'postgresql') && URL.canParse(address))
+    return async () => (await import('./postgres.ts')).postgresStore(address);
+  settings.problem('CUSTOMERS_STORE must be memory:, sqlite:<path>, redis://…, rediss://… or postgres://….');
   return async () => memoryStore();
 }

@@ -1,9 +1,8 @@
-import { EventEmitter } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { keyvStorageCapability, type KeyvStorageAdapter, type KeyvStorageEntry } from 'keyv';
-import { STORE_DEADLINE_MS, type Intent, type Ledger, type State } from '../ledger.ts';
+import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
+import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
 
 const SCHEMA = `
@@ -31,7 +30,7 @@ export function sqliteStore(file: string): Store {
   const statements = (): Statements => (open ??= prepare(file));
   return {
     ledger: sqliteLedger(statements),
-    cache: new SqliteCache(statements),
+    cache: new KeyvStorage(sqliteKeyValue(statements)),
     async close() {
       open?.database.close();
       open = undefined;
@@ -83,13 +82,13 @@ function sqliteLedger(statements: () => Statements): Ledger {
       const now = Date.now();
       const { claim, get } = statements();
       const taken = claim.get({ key, owner, now, lease: leaseMs, data: JSON.stringify(data), reopen: reopen ? 1 : 0 });
-      if (taken) return { kind: 'owned', intent: asIntent(taken) };
+      if (taken) return { kind: 'owned', intent: readIntent(taken) };
       const row = get.get(key);
       // Nothing deletes rows, so the row that kept us out is there.
       if (!row) throw new Error('the ledger lost a row');
-      const intent = asIntent(row);
+      const intent = readIntent(row);
       const leaseUntil = Number(row['lease_until']);
-      const settled = intent.state === 'CONFLICT' || (intent.state === 'DONE' && !(reopen && leaseUntil > now));
+      const settled = isSettled(intent, reopen && leaseUntil > now);
       return settled ? { kind: 'settled', intent } : { kind: 'busy', retryInMs: Math.max(0, leaseUntil - now) };
     },
 
@@ -109,72 +108,32 @@ function sqliteLedger(statements: () => Statements): Ledger {
 
     async get(key) {
       const row = statements().get.get(key);
-      return row && asIntent(row);
+      return row && readIntent(row);
     },
 
     async due(limit) {
-      return statements().due.all({ now: Date.now(), limit }).map(asIntent);
+      return statements().due.all({ now: Date.now(), limit }).map(readIntent);
     },
   };
 }
 
-const STATES: readonly State[] = ['PENDING', 'SENT', 'UNSURE', 'DONE', 'CONFLICT', 'GONE'];
-
-function asIntent(row: Record<string, unknown>): Intent {
-  const state = STATES.find((one) => one === row['state']);
-  if (!state) throw new Error('the ledger holds an unknown state');
-  return { key: String(row['key']), state, epoch: Number(row['epoch']), data: JSON.parse(String(row['data'])) };
-}
-
-/** What Keyv asks of a storage, over the same file. */
-class SqliteCache extends EventEmitter implements KeyvStorageAdapter {
-  readonly capabilities = keyvStorageCapability(this);
-  readonly #statements: () => Statements;
-
-  constructor(statements: () => Statements) {
-    super();
-    this.#statements = statements;
-  }
-
-  async get(key: string): Promise<string | undefined> {
-    const row = this.#statements().read.get(key, Date.now());
-    return row && String(row['value']);
-  }
-
-  async getMany(keys: string[]): Promise<Array<string | undefined>> {
-    return Promise.all(keys.map((key) => this.get(key)));
-  }
-
-  async has(key: string): Promise<boolean> {
-    return (await this.get(key)) !== undefined;
-  }
-
-  async hasMany(keys: string[]): Promise<boolean[]> {
-    return Promise.all(keys.map((key) => this.has(key)));
-  }
-
-  async set(key: string, value: unknown, expires?: number): Promise<boolean> {
-    this.#statements().write.run(key, String(value), expires ?? null);
-    return true;
-  }
-
-  async setMany<Value>(entries: KeyvStorageEntry<Value>[]): Promise<boolean[]> {
-    return Promise.all(entries.map(({ key, value, expires }) => this.set(key, value, expires)));
-  }
-
-  async delete(key: string): Promise<boolean> {
-    return Number(this.#statements().remove.run(key).changes) > 0;
-  }
-
-  async deleteMany(keys: string[]): Promise<boolean[]> {
-    return Promise.all(keys.map((key) => this.delete(key)));
-  }
-
-  async clear(): Promise<void> {
-    this.#statements().clear.run();
-  }
-
-  async *iterator(): AsyncGenerator<string[], void> {
-    for (const row of this.#statements().entries.all(Date.now())) yield [String(row['key']), String(row['value'])];
-  }
+function sqliteKeyValue(statements: () => Statements): KeyValue {
+  return {
+    async get(key) {
+      const row = statements().read.get(key, Date.now());
+      return row && String(row['value']);
+    },
+    async set(key, value, expires) {
+      statements().write.run(key, value, expires ?? null);
+    },
+    async delete(key) {
+      return Number(statements().remove.run(key).changes) > 0;
+    },
+    async clear() {
+      statements().clear.run();
+    },
+    async *entries() {
+      for (const row of statements().entries.all(Date.now())) yield [String(row['key']), String(row['value'])];
+    },
+  };
 }

@@ -1,0 +1,194 @@
+import { createClient, defineScript } from '@redis/client';
+import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
+import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
+import type { Store } from './store.ts';
+
+// One hash tag, so that everything is on one node of a cluster.
+const PREFIX = '{customers-mcp}:';
+const OPEN = `${PREFIX}open`;
+const CACHE = `${PREFIX}cache:`;
+const MOST_PAUSE_MS = 2_000;
+
+const NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
+
+/** Row: state, epoch, owner, lease, data. Answers {owned, state, epoch, data, lease, now}. Nothing in it ever expires. */
+const CLAIM = `${NOW}
+  local state, epoch, lease, data = unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'lease', 'data'))
+  local owner, length, fresh, reopen = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
+  if not state or state == 'GONE' then
+    state, data, lease = 'PENDING', fresh, '0'
+  elseif state == 'CONFLICT' or (state == 'DONE' and not reopen) or tonumber(lease) > now then
+    return {0, state, epoch, data, lease, tostring(now)}
+  elseif state == 'SENT' then
+    state = 'UNSURE'
+  end
+  epoch = tostring(tonumber(epoch or '0') + 1)
+  lease = string.format('%.0f', now + length)
+  redis.call('HSET', KEYS[1], 'state', state, 'epoch', epoch, 'owner', owner, 'lease', lease, 'data', data)
+  if state ~= 'DONE' then redis.call('ZADD', KEYS[2], lease, KEYS[1]) end
+  return {1, state, epoch, data, lease, tostring(now)}`;
+
+const ADVANCE = `${NOW}
+  local state, epoch = unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch'))
+  if state ~= ARGV[1] or epoch ~= ARGV[2] then return 0 end
+  local to, length, check, data = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+  local lease = length == 0 and '0' or string.format('%.0f', now + length)
+  redis.call('HSET', KEYS[1], 'state', to, 'lease', lease, 'data', data)
+  if to == 'PENDING' or to == 'SENT' or to == 'UNSURE' then
+    redis.call('ZADD', KEYS[2], now + math.max(length, check), KEYS[1])
+  else
+    redis.call('ZREM', KEYS[2], KEYS[1])
+  end
+  return 1`;
+
+const DUE = `${NOW}
+  local rows = {}
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))) do
+    local state, epoch, data = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data'))
+    table.insert(rows, {key, state, epoch, data})
+  end
+  return rows`;
+
+const scripts = {
+  claim: script(CLAIM, 2),
+  advance: script(ADVANCE, 2),
+  due: script(DUE, 1),
+};
+
+/** Redis or Valkey. Leases by the server's clock. It starts, and comes back, by itself; while it is away every call fails at once. */
+export function redisStore(url: string): Store {
+  const client = createClient({
+    url,
+    scripts,
+    disableOfflineQueue: true,
+    socket: {
+      connectTimeout: STORE_DEADLINE_MS,
+      reconnectStrategy: (attempts) => Math.min(50 * 2 ** attempts, MOST_PAUSE_MS),
+    },
+  });
+  // Without a listener a dropped connection ends the process.
+  client.on('error', () => {});
+  let connecting: Promise<unknown> | undefined;
+  const connected = async (): Promise<typeof client> => {
+    connecting ??= client.connect().catch((error: unknown) => {
+      connecting = undefined;
+      throw error;
+    });
+    await connecting;
+    return client;
+  };
+
+  const ledger: Ledger = {
+    async claim(key, { owner, leaseMs, data, reopen }) {
+      const [owned, state, epoch, json, lease, now] = listOf(
+        await (
+          await connected()
+        ).claim([PREFIX + key, OPEN], [owner, String(leaseMs), JSON.stringify(data), reopen ? '1' : '0']),
+      );
+      const intent = readIntent({ key, state, epoch, data: json });
+      if (owned === 1) return { kind: 'owned', intent };
+      const retryInMs = Math.max(0, Number(lease) - Number(now));
+      return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
+    },
+
+    async advance({ key, epoch, state }, to) {
+      const values = [
+        state,
+        String(epoch),
+        to.state,
+        String(to.leaseMs),
+        String(to.checkInMs ?? 0),
+        JSON.stringify(to.data),
+      ];
+      return (await (await connected()).advance([PREFIX + key, OPEN], values)) === 1;
+    },
+
+    async get(key) {
+      const row = await (await connected()).hGetAll(PREFIX + key);
+      return row['state'] === undefined ? undefined : readIntent({ ...row, key });
+    },
+
+    async due(limit) {
+      const rows = listOf(await (await connected()).due([OPEN], [String(limit)]));
+      return rows
+        .map(listOf)
+        .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));
+    },
+  };
+
+  const cache: KeyValue = {
+    async get(key) {
+      return (await (await connected()).get(CACHE + key)) ?? undefined;
+    },
+    async set(key, value, expires) {
+      await (
+        await connected()
+      ).set(
+        CACHE + key,
+        value,
+        expires === undefined ? {} : { expiration: { type: 'PXAT', value: Math.ceil(expires) } },
+      );
+    },
+    async delete(key) {
+      return (await (await connected()).del(CACHE + key)) > 0;
+    },
+    async clear() {
+      const ready = await connected();
+      for await (const keys of ready.scanIterator({ MATCH: `${CACHE}*` })) if (keys.length > 0) await ready.del(keys);
+    },
+    async *entries() {
+      const ready = await connected();
+      for await (const keys of ready.scanIterator({ MATCH: `${CACHE}*`, COUNT: 500 })) {
+        const values = keys.length > 0 ? await ready.mGet(keys) : [];
+        for (const [index, value] of values.entries())
+          if (value !== null) yield [String(keys[index]).slice(CACHE.length), value];
+      }
+    },
+  };
+
+  return {
+    ledger,
+    cache: new KeyvStorage(cache),
+    async warnings() {
+      return unsafeSettings(await (await connected()).configGet(['appendonly', 'appendfsync', 'maxmemory-policy']));
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}
+
+/** Settings under which Redis may forget a row that it has confirmed; each can let a customer be created twice. */
+function unsafeSettings(settings: Readonly<Record<string, string>>): string[] {
+  const { appendonly, appendfsync, 'maxmemory-policy': policy } = settings;
+  return [
+    ...(appendonly === 'no'
+      ? [
+          'Redis keeps nothing on disk (appendonly no): a restart forgets which customers were being created. Set appendonly yes and appendfsync always.',
+        ]
+      : []),
+    ...(appendonly === 'yes' && appendfsync !== 'always'
+      ? [`Redis may lose its last second (appendfsync ${appendfsync}). Set appendfsync always.`]
+      : []),
+    ...(policy !== undefined && policy !== 'noeviction'
+      ? [`Redis may evict rows (maxmemory-policy ${policy}). Set maxmemory-policy noeviction.`]
+      : []),
+  ];
+}
+
+function script(text: string, keys: number) {
+  return defineScript({
+    NUMBER_OF_KEYS: keys,
+    SCRIPT: text,
+    parseCommand(parser, names: string[], values: string[]) {
+      parser.pushKeys(names);
+      parser.push(...values);
+    },
+    transformReply: (reply: unknown): unknown => reply,
+  });
+}
+
+function listOf(reply: unknown): readonly unknown[] {
+  if (!Array.isArray(reply)) throw new Error('Redis answered with something unexpected');
+  return reply;
+}
