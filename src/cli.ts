@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Environment } from './config.ts';
 import { ConfigError } from './errors.ts';
 import { isRecord } from './text.ts';
+import { reconcile } from './identity/reconciler.ts';
 import { setUp, type Setup } from './setup.ts';
 import { listTools } from './tools/list-tools.ts';
 import { runTool } from './tools/run-tool.ts';
@@ -110,7 +111,13 @@ async function serve({ tools, desk }: Setup, { stdin, stdout, stderr, stopped }:
     );
   }
   const { serveStdio } = await import('./mcp/stdio.ts');
+  const ending = new AbortController();
+  const reconciling = reconcile(desk.creates, ending.signal, desk.timeoutMs, (round) => {
+    for (const { state } of round) desk.log.info('reconciled', { provider: desk.provider.name, outcome: state });
+  });
   await serveStdio({ tools, desk, version: packageJson.version }, stdin, stdout, stopped);
+  ending.abort();
+  await reconciling;
   return print(stdout, '', 0);
 }
 

@@ -15,8 +15,13 @@ const CACHE_DEADLINE_MS = 150;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** The key of an identity: one account's external id, byte for byte, never the id of another tenant. */
-export function identityKey({ name, account }: Provider, externalId: string): string {
-  return `v1/${name}/${account}/${createHash('sha256').update(externalId).digest('hex')}`;
+export function identityKey(provider: Provider, externalId: string): string {
+  return accountPrefix(provider) + createHash('sha256').update(externalId).digest('hex');
+}
+
+/** What the keys of all identities of one account begin with. */
+export function accountPrefix({ name, account }: Provider): string {
+  return `v1/${name}/${account}/`;
 }
 
 /** Keyv over a store's storage. A failing cache is a miss, never an error: it decides nothing. */

@@ -21,6 +21,8 @@ export interface IntentData {
   /** The provider accepted it, but its answer held no id. */
   readonly committed?: boolean;
   readonly remoteId?: string;
+  /** Customers that looked the same before the send, and so are not what it left. */
+  readonly before?: readonly string[];
   /** How often the reconciler looked without finding anything. */
   readonly checks?: number;
 }
@@ -68,8 +70,8 @@ export interface Ledger {
   /** Compare-and-swap on epoch and state. `false`: somebody else has it now. */
   advance(intent: Intent, to: Advance): Promise<boolean>;
   get(key: string): Promise<Intent | undefined>;
-  /** Open intents whose lease is over and whose check is due, oldest first. */
-  due(limit: number): Promise<readonly Intent[]>;
+  /** Open intents under this beginning of a key whose lease is over and whose check is due, oldest first. */
+  due(prefix: string, limit: number): Promise<readonly Intent[]>;
 }
 
 /**
@@ -100,7 +102,7 @@ export function guardLedger(ledger: Ledger): Ledger {
     claim: (key, options) => guarded(() => ledger.claim(key, options)),
     advance: (intent, to) => guarded(() => ledger.advance(intent, to)),
     get: (key) => guarded(() => ledger.get(key)),
-    due: (limit) => guarded(() => ledger.due(limit)),
+    due: (prefix, limit) => guarded(() => ledger.due(prefix, limit)),
   };
 }
 

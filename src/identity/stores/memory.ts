@@ -53,9 +53,12 @@ export function memoryLedger(now: () => number): Ledger {
       return rows.get(key)?.intent;
     },
 
-    async due(limit) {
+    async due(prefix, limit) {
       const open = (row: Row): boolean =>
-        ['PENDING', 'SENT', 'UNSURE'].includes(row.intent.state) && row.leaseUntil <= now() && row.checkAt <= now();
+        row.intent.key.startsWith(prefix) &&
+        ['PENDING', 'SENT', 'UNSURE'].includes(row.intent.state) &&
+        row.leaseUntil <= now() &&
+        row.checkAt <= now();
       return [...rows.values()]
         .filter(open)
         .sort((a, b) => a.checkAt - b.checkAt)

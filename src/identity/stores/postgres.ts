@@ -41,8 +41,8 @@ const sql = {
       data = $7
     WHERE key = $1 AND epoch = $2 AND state = $3`,
   due: `SELECT key, state, epoch, data::text FROM customers_mcp_intents
-    WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= clock_timestamp() AND check_at <= clock_timestamp()
-    ORDER BY check_at LIMIT $1`,
+    WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= clock_timestamp() AND check_at <= clock_timestamp() AND starts_with(key, $1)
+    ORDER BY check_at LIMIT $2`,
   read: 'SELECT value FROM customers_mcp_cache WHERE key = $1 AND (expires IS NULL OR expires > clock_timestamp())',
   write: `INSERT INTO customers_mcp_cache (key, value, expires) VALUES ($1, $2, $3)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires`,
@@ -108,8 +108,8 @@ export function postgresStore(url: string): Store {
       return row && readIntent(row);
     },
 
-    async due(limit) {
-      return (await query('due', [limit])).rows.map(readIntent);
+    async due(prefix, limit) {
+      return (await query('due', [prefix, limit])).rows.map(readIntent);
     },
   };
 

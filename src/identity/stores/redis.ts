@@ -41,11 +41,16 @@ const ADVANCE = `${NOW}
   end
   return 1`;
 
+// Open rows are few: most are settled within a second.
 const DUE = `${NOW}
   local rows = {}
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))) do
-    local state, epoch, data = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data'))
-    table.insert(rows, {key, state, epoch, data})
+  local prefix, limit = ARGV[1], tonumber(ARGV[2])
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+    if #rows == limit then break end
+    if string.sub(key, 1, #prefix) == prefix then
+      local state, epoch, data = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data'))
+      table.insert(rows, {key, state, epoch, data})
+    end
   end
   return rows`;
 
@@ -108,8 +113,8 @@ export function redisStore(url: string): Store {
       return row['state'] === undefined ? undefined : readIntent({ ...row, key });
     },
 
-    async due(limit) {
-      const rows = listOf(await (await connected()).due([OPEN], [String(limit)]));
+    async due(prefix, limit) {
+      const rows = listOf(await (await connected()).due([OPEN], [PREFIX + prefix, String(limit)]));
       return rows
         .map(listOf)
         .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));

@@ -64,7 +64,7 @@ function prepare(file: string) {
     get: sql('SELECT key, state, epoch, data, lease_until FROM intents WHERE key = ?'),
     due: sql(`
       SELECT key, state, epoch, data, lease_until FROM intents
-      WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= :now AND check_at <= :now
+      WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= :now AND check_at <= :now AND substr(key, 1, length(:prefix)) = :prefix
       ORDER BY check_at LIMIT :limit`),
     read: sql('SELECT value FROM cache WHERE key = ? AND (expires IS NULL OR expires > ?)'),
     write: sql(
@@ -111,8 +111,8 @@ function sqliteLedger(statements: () => Statements): Ledger {
       return row && readIntent(row);
     },
 
-    async due(limit) {
-      return statements().due.all({ now: Date.now(), limit }).map(readIntent);
+    async due(prefix, limit) {
+      return statements().due.all({ now: Date.now(), prefix, limit }).map(readIntent);
     },
   };
 }

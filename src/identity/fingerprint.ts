@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+import type { Fields } from '../providers/provider.ts';
+
+/** A salted hash per field: the ledger can recognise a customer by them, and nobody can read one in them. */
+export type Fingerprint = Readonly<Record<string, string>>;
+
+export function fingerprint(salt: string, fields: Fields): Fingerprint {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([field, value]): [string, string] => [field, hash(`${salt}\n${field}\n${canonical(value)}`)])
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
+
+/** Whether `shown` has every field of `sent` with the same value. More fields do not matter: providers add their own. */
+export function covers(shown: Fingerprint, sent: Fingerprint): boolean {
+  return Object.entries(sent).every(([field, value]) => shown[field] === value);
+}
+
+/** Whether the two are about the same fields with the same values. */
+export function same(a: Fingerprint, b: Fingerprint): boolean {
+  return covers(a, b) && covers(b, a);
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+/** Spelling that providers are known to tidy up does not make another value. */
+function canonical(value: unknown): string {
+  return JSON.stringify(typeof value === 'string' ? value.normalize('NFC').trim() : value);
+}
