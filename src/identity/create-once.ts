@@ -106,12 +106,15 @@ export class CreateOnce {
     });
   }
 
-  /** The customer of an external id was deleted: the id is free again. */
-  async release(externalId: string): Promise<void> {
+  /**
+   * A customer was deleted: its external id is free again. By now the id may be another customer's, which a create made as soon
+   * as this one was gone; then it stays with that one.
+   */
+  async release(externalId: string, customerId: string): Promise<void> {
     await this.#ids.forget(externalId);
     try {
       const intent = await this.#ledger.get(this.#key(externalId));
-      if (intent?.state === 'DONE')
+      if (intent?.state === 'DONE' && intent.data.remoteId === customerId)
         await this.#ledger.advance(intent, { state: 'GONE', data: intent.data, leaseMs: 0 });
     } catch {
       // The next create with this external id finds out by itself.
@@ -422,8 +425,9 @@ export class CreateOnce {
     } catch (error) {
       const to: Advance =
         intent.state === 'PENDING' ? free(intent.data) : { state: intent.state, data: intent.data, leaseMs: 0 };
-      await this.#ledger.advance(intent, to).catch(() => false);
-      throw error;
+      const ours = await this.#ledger.advance(intent, to).catch(() => true);
+      // Somebody took over while we looked, so what we found may be their work.
+      throw ours ? error : inProgress(intent.data.externalId, 1_000);
     }
   }
 

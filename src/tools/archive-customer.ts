@@ -40,7 +40,8 @@ export const archiveCustomer: Operation = (provider) => {
       }
       const archived = await provider.archiveCustomer(customer.id, call);
       const externalId = customer.externalId ?? ref.externalId;
-      if (!traits.archiveCanBeUndone && externalId !== undefined) await session.creates.release(externalId);
+      if (!traits.archiveCanBeUndone && externalId !== undefined)
+        await session.creates.release(externalId, customer.id);
       return {
         outcome: traits.archiveCanBeUndone ? 'archived' : 'deleted',
         customer_id: customer.id,

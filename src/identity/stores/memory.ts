@@ -2,19 +2,19 @@ import { KeyvMemoryAdapter } from 'keyv';
 import { isSettled, type Intent, type Ledger } from '../ledger.ts';
 import type { Store } from './store.ts';
 
-interface Row {
+/** One row of the memory ledger. */
+export interface Row {
   intent: Intent;
   leaseUntil: number;
   checkAt: number;
 }
 
 /** For trials and tests: it all ends with the process. */
-export function memoryStore(now: () => number = Date.now): Store {
-  return { ledger: memoryLedger(now), cache: new KeyvMemoryAdapter(new Map()), close: async () => {} };
+export function memoryStore(): Store {
+  return { ledger: memoryLedger(Date.now), cache: new KeyvMemoryAdapter(new Map()), close: async () => {} };
 }
 
-export function memoryLedger(now: () => number): Ledger {
-  const rows = new Map<string, Row>();
+export function memoryLedger(now: () => number, rows = new Map<string, Row>()): Ledger {
   return {
     async claim(key, { leaseMs, data, reopen }) {
       const row = rows.get(key);
