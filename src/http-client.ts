@@ -47,6 +47,8 @@ export interface HttpClientOptions {
   /** The variables to look at on 401 and 403, and when the address does not answer. */
   readonly credentials: string;
   readonly address: string;
+  /** Never to be shown, not even when the provider says them back to us. */
+  readonly secrets: readonly string[];
   readonly readRefusal: (body: unknown) => ProviderRefusal;
 }
 
@@ -255,21 +257,22 @@ export class HttpClient {
     const said =
       refusal.message === undefined
         ? `${title} answered ${status}`
-        : `${title} answered ${status}: "${quote(refusal.message)}"`;
+        : `${title} answered ${status}: "${this.#quote(refusal.message, request)}"`;
     const after = retryAfter(reply);
     const details = {
       status,
       ...(refusal.fields?.length && {
-        fields: refusal.fields.map((f) => ({ path: quote(f.path), message: quote(f.message) })),
+        fields: refusal.fields.map((field) => ({
+          path: this.#quote(field.path, request),
+          message: this.#quote(field.message, request),
+        })),
       }),
       ...(after !== undefined && { retry_after_s: Math.ceil(after / 1_000) }),
     };
     const error = (kind: ErrorKind, next: string): CustomerError =>
       new CustomerError(kind, `${said}${/[.!?]"?$/.test(said) ? '' : '.'} ${next}`, details);
 
-    if (request.effect !== 'read' && (resent || mayHaveRun(status)) && !isRefusal(status)) {
-      return this.#unknown(said);
-    }
+    if (request.effect !== 'read' && (mayHaveRun(status) || (resent && !isRefusal(status)))) return this.#unknown(said);
     if (status >= 300 && status < 400) return error('bad_response', `Redirects are not followed; check ${address}.`);
     switch (status) {
       case 401:
@@ -296,6 +299,14 @@ export class HttpClient {
     }
   }
 
+  /** The provider's words without our secrets, among them the token that this very request carried. */
+  #quote(text: string, { headers }: HttpRequest): string {
+    const token = headers?.['authorization']?.split(' ')[1] ?? '';
+    const secrets = [...this.#options.secrets, token].filter((secret) => secret !== '');
+    const spellings = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]);
+    return quote(spellings.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text));
+  }
+
   #failed(failure: Failure, request: HttpRequest, resent: boolean): CustomerError {
     const { title, address } = this.#options;
     if (request.effect !== 'read' && (failure.left || resent)) return this.#unknown(failure.cause);
@@ -317,9 +328,9 @@ function mayHaveRun(status: number): boolean {
   return (status >= 300 && status < 400) || status === 408 || (status >= 500 && status !== 501 && status !== 505);
 }
 
-/** The provider looked at this very request and turned it down, so a repeated one tells the fate of the first as well. */
+/** The provider looked at the content and turned it down, which tells the fate of an earlier attempt with it as well. */
 function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+  return [400, 404, 409, 410, 412, 413, 415, 422].includes(status);
 }
 
 /** How long to wait before sending again, in ms; `undefined` when it must not be sent again. */

@@ -1,6 +1,7 @@
 import { CustomerError } from '../errors.ts';
 import type { Call } from '../http-client.ts';
 import type { Accepted, Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
+import { Turns } from '../turns.ts';
 import { covers, fingerprint, same } from './fingerprint.ts';
 import { accountPrefix, identityKey, type IdMap } from './id-map.ts';
 import type { Advance, Claim, Intent, IntentData, Ledger } from './ledger.ts';
@@ -69,7 +70,7 @@ export class CreateOnce {
   readonly #ledger: Ledger;
   readonly #ids: IdMap;
   readonly #around: Surroundings;
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(provider: Provider, ledger: Ledger, ids: IdMap, around: Surroundings) {
     this.#provider = provider;
@@ -288,7 +289,10 @@ export class CreateOnce {
       const again =
         this.#provider.traits.createUpserts && isUnknown(error) && this.#around.elapsed() < sending.deadline;
       if (!again) throw error;
-      return this.#provider.createCustomer(document, sending);
+      return await this.#provider.createCustomer(document, sending).catch((second: unknown) => {
+        // Only a refusal of the content tells the fate of the first as well.
+        throw second instanceof CustomerError && second.kind === 'invalid_input' ? second : error;
+      });
     }
   }
 
@@ -476,21 +480,11 @@ export class CreateOnce {
   }
 
   /** One after the other within this process; other processes are kept apart by the claim. */
-  async #inTurn<T>(key: string, call: Call, work: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(key) ?? Promise.resolve();
-    const turn = before
-      .catch(() => {})
-      .then(() => {
-        if (this.#around.elapsed() + RESERVE_MS >= call.deadline || call.signal.aborted)
-          throw inProgress(undefined, 1_000);
-        return work();
-      });
-    this.#queues.set(key, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#queues.get(key) === turn) this.#queues.delete(key);
-    }
+  #inTurn<T>(key: string, call: Call, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(key, () => {
+      const over = this.#around.elapsed() + RESERVE_MS >= call.deadline || call.signal.aborted;
+      return over ? Promise.reject(inProgress(undefined, 1_000)) : work();
+    });
   }
 
   #key(externalId: string): string {

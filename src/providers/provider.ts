@@ -47,7 +47,7 @@ export interface Page {
   /** The search argument, by its own name and value, that brings the next page. */
   readonly nextCursor: string | undefined;
   readonly total: number | undefined;
-  readonly warnings?: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** A partial update: `set` holds what was named, `clear` what was asked to be emptied. Nothing else may change. */
@@ -68,8 +68,6 @@ export interface Traits {
   readonly archiveCanBeUndone: boolean;
   /** Same external id again is sent again and updates; elsewhere it is compared. */
   readonly createUpserts: boolean;
-  /** The provider's update may drop what it is not given, so the present document has to be at hand. */
-  readonly updateMerges: boolean;
   /** What `customer_id` with the external id together mean in an update. */
   readonly externalIdInUpdate: 'written' | 'linked' | 'refused';
   /** The search argument for the size of a page. */
@@ -93,13 +91,14 @@ export interface Provider<D extends CustomerDocuments = CustomerDocuments> {
   readonly traits: Traits;
 
   createCustomer(document: z.output<D['create']>, call: Call): Promise<Accepted>;
-  /** `current` saves the read where the caller has the document at hand. */
-  updateCustomer(id: string, changes: Changes, call: Call, current?: ProviderCustomer): Promise<Updated>;
+  /** `foundBy` is the external id that led to `id`; a customer that has another one by now is `not_found`. */
+  updateCustomer(id: string, changes: Changes, call: Call, foundBy?: string): Promise<Updated>;
   getCustomer(id: string, call: Call): Promise<ProviderCustomer>;
   searchCustomers(query: z.output<D['search']>, call: Call): Promise<Page>;
+  /** `undefined`: done, but there is no document to show. */
   archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined>;
-  /** Absent where the provider cannot; the tool is then not listed. */
-  restoreCustomer?(id: string, call: Call): Promise<ProviderCustomer>;
+  /** Absent where the provider cannot; the tool is then not listed. `undefined` as above. */
+  restoreCustomer?(id: string, call: Call): Promise<ProviderCustomer | undefined>;
   /** Absent where the provider keeps no external id; the ledger is then the only memory of it. */
   findByExternalId?(externalId: string, call: Call): Promise<ProviderCustomer | undefined>;
   /** Customers that may be the same one. Absent where the provider's own key makes the question needless. */

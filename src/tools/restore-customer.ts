@@ -18,12 +18,10 @@ export const restoreCustomer: Operation = (provider) => {
 
     async run(input, { ids, call }) {
       const customer = await ids.read(refOf(input, provider), call);
-      const restored = customer.state === 'active' ? undefined : await provider.restoreCustomer?.(customer.id, call);
-      return {
-        outcome: restored ? 'restored' : 'already_active',
-        customer_id: customer.id,
-        customer: (restored ?? customer).document,
-      };
+      if (customer.state === 'active')
+        return { outcome: 'already_active', customer_id: customer.id, customer: customer.document };
+      const restored = await provider.restoreCustomer?.(customer.id, call);
+      return { outcome: 'restored', customer_id: customer.id, ...(restored && { customer: restored.document }) };
     },
   };
 };

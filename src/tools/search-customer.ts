@@ -31,7 +31,7 @@ export const searchCustomer: Operation = (provider) => {
         has_more: hasMore,
         ...(nextCursor !== undefined && { next_cursor: nextCursor }),
         ...(total !== undefined && { total }),
-        ...(warnings && { warnings }),
+        ...(warnings.length > 0 && { warnings }),
       };
     },
   };

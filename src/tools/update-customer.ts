@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { invalidInput } from '../errors.ts';
-import type { Changes, Fields, Provider, ProviderCustomer, Updated } from '../providers/provider.ts';
+import type { Changes, Fields, Provider, Updated } from '../providers/provider.ts';
 import {
   documentOf,
   hints,
@@ -109,12 +109,5 @@ async function send(
 ): Promise<Updated> {
   const nothing = Object.keys(changes.set).length === 0 && changes.clear.length === 0;
   if (nothing) return { customer: await ids.read(ref, call), changed: [] };
-  const update = (id: string, current?: ProviderCustomer): Promise<Updated> =>
-    provider.updateCustomer(id, changes, call, current);
-  if (!provider.traits.updateMerges) return ids.withId(ref, call, (id) => update(id));
-  const current = await ids.read(ref, call);
-  const formerId = current.externalId;
-  const updated = await update(current.id, current);
-  if (formerId !== undefined && updated.customer.externalId !== formerId) await ids.forget(formerId);
-  return updated;
+  return ids.withId(ref, call, (id) => provider.updateCustomer(id, changes, call, ref.externalId));
 }

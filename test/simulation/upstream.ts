@@ -141,7 +141,6 @@ export function simulatedProvider(
       onArchive: '',
       archiveCanBeUndone: false,
       createUpserts: kind === 'upsert',
-      updateMerges: false,
       externalIdInUpdate: 'linked',
       limitField: 'limit',
       clearable: ['name'],

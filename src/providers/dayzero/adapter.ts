@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import { CustomerError } from '../../errors.ts';
 import {
   HttpClient,
   path,
@@ -10,6 +9,7 @@ import {
 } from '../../http-client.ts';
 import { isRecord, textOf } from '../../text.ts';
 import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
+import { notUnderstood, readRows } from '../rows.ts';
 import { dayzeroDocuments } from './documents.ts';
 
 export interface DayZeroOptions {
@@ -34,7 +34,6 @@ const traits: Traits = {
   onArchive: 'Deletes; stays readable by customer_id. Cannot be undone.',
   archiveCanBeUndone: false,
   createUpserts: false,
-  updateMerges: false,
   externalIdInUpdate: 'linked',
   limitField: 'limit',
   clearable: [
@@ -72,6 +71,7 @@ export class DayZero implements Provider<Documents> {
       baseUrl: options.baseUrl,
       credentials: options.credentials,
       address: 'DAYZERO_BASE_URL',
+      secrets: [options.apiToken],
       readRefusal,
     });
   }
@@ -101,21 +101,19 @@ export class DayZero implements Provider<Documents> {
 
   async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS + path`/${id}` }, call);
-    return readCustomer(body) ?? notUnderstood();
+    const customer = readCustomer(body);
+    if (!customer) throw notUnderstood(this.title);
+    return customer;
   }
 
   async searchCustomers(query: z.output<Documents['search']>, call: Call): Promise<Page> {
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS, query }, call);
-    const list = Array.isArray(body)
-      ? { items: body }
-      : isRecord(body) && Array.isArray(body['data'])
-        ? { items: body['data'] }
-        : unwrap(body);
-    if (!Array.isArray(list.items)) return notUnderstood();
-    const page: Fields = list;
+    const inner = isRecord(body) && 'data' in body ? body['data'] : body;
+    const page = isRecord(inner) ? inner : {};
+    const rows = readRows(this.title, Array.isArray(inner) ? inner : page['items'], readCustomer);
     const total = page['total_count'] ?? page['total'];
     return {
-      customers: list.items.flatMap((row) => readCustomer(row) ?? []),
+      ...rows,
       hasMore: page['has_more'] === true,
       nextCursor: page['has_more'] === true ? textOf(page['next_cursor']) : undefined,
       total: typeof total === 'number' ? total : undefined,
@@ -166,6 +164,8 @@ export class DayZero implements Provider<Documents> {
         { ...query, limit: LOOKUP_PAGE, ...(cursor !== undefined && { cursor }) },
         call,
       );
+      // A look-up that passes rows over would call a customer new that is there.
+      if (page.warnings.length > 0) throw notUnderstood(this.title);
       yield* page.customers;
       if (page.nextCursor === undefined || page.nextCursor === cursor) return;
       cursor = page.nextCursor;
@@ -219,8 +219,4 @@ function readCustomer(body: unknown): ProviderCustomer | undefined {
 
 function unread(id: string): ProviderCustomer {
   return { id, externalId: undefined, name: undefined, state: 'active', createdAt: undefined, document: {} };
-}
-
-function notUnderstood(): never {
-  throw new CustomerError('bad_response', 'DayZero answered with something that is not a customer. Try again later.');
 }

@@ -9,7 +9,9 @@ import {
   type ProviderRefusal,
 } from '../../http-client.ts';
 import { isRecord, textOf } from '../../text.ts';
+import { Turns } from '../../turns.ts';
 import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
+import { notUnderstood, readRows } from '../rows.ts';
 import { layerDocuments } from './documents.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -20,6 +22,7 @@ export interface LayerOptions {
   readonly tokens: Tokens;
   /** The variables a person should look at when the credentials are refused. */
   readonly credentials: string;
+  readonly secrets: readonly string[];
 }
 
 type Documents = typeof layerDocuments;
@@ -32,7 +35,6 @@ const traits: Traits = {
   onArchive: 'Hides the customer from lists; restore_customer undoes it.',
   archiveCanBeUndone: true,
   createUpserts: true,
-  updateMerges: true,
   externalIdInUpdate: 'written',
   limitField: 'limit',
   clearable: [
@@ -57,6 +59,7 @@ export class Layer implements Provider<Documents> {
   readonly #tokens: Tokens;
   readonly #http: HttpClient;
   readonly #customers: string;
+  readonly #turns = new Turns();
 
   constructor(options: LayerOptions) {
     this.account = options.account;
@@ -66,6 +69,7 @@ export class Layer implements Provider<Documents> {
       baseUrl: options.baseUrl,
       credentials: options.credentials,
       address: 'LAYER_BASE_URL and LAYER_ENVIRONMENT',
+      secrets: options.secrets,
       readRefusal,
     });
     this.#customers = path`/v1/businesses/${options.businessId}/customers`;
@@ -88,8 +92,16 @@ export class Layer implements Provider<Documents> {
    * The page does not say what PUT does with a field that is left out, so the whole document goes back with the changes
    * in it, tags included. What is cleared is sent as null or as an empty list, which means the same under both readings.
    */
-  async updateCustomer(id: string, { set, clear }: Changes, call: Call, current?: ProviderCustomer): Promise<Updated> {
-    const before = current ?? (await this.getCustomer(id, call));
+  async updateCustomer(id: string, changes: Changes, call: Call, foundBy?: string): Promise<Updated> {
+    // Two updates at once would each put back what the other has changed.
+    return this.#turns.take(id, () => this.#merge(id, changes, call, foundBy));
+  }
+
+  async #merge(id: string, { set, clear }: Changes, call: Call, foundBy?: string): Promise<Updated> {
+    const before = await this.getCustomer(id, call);
+    if (foundBy !== undefined && before.externalId !== foundBy) {
+      throw new CustomerError('not_found', `The Layer customer ${id} has another external_id by now.`);
+    }
     const present = this.fieldsOf(before);
     const wanted: Fields = {
       ...set,
@@ -110,30 +122,35 @@ export class Layer implements Provider<Documents> {
 
   async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: this.#customers + path`/${id}` }, call);
-    return readCustomer(body) ?? notUnderstood();
+    const customer = readCustomer(body);
+    if (!customer) throw notUnderstood(this.title);
+    return customer;
   }
 
   async searchCustomers(query: z.output<Documents['search']>, call: Call): Promise<Page> {
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: this.#customers, query }, call);
-    const rows = Array.isArray(body) ? body : isRecord(body) ? body['data'] : undefined;
-    if (!Array.isArray(rows)) return notUnderstood();
+    const rows = readRows(
+      this.title,
+      Array.isArray(body) ? body : isRecord(body) ? body['data'] : undefined,
+      readCustomer,
+    );
     const meta = isRecord(body) && isRecord(body['meta']) ? body['meta'] : {};
     const pagination = isRecord(meta['pagination']) ? meta['pagination'] : {};
     const nextCursor = textOf(pagination['cursor']);
     const hasMore = pagination['has_more'] === true;
     return {
-      customers: rows.flatMap((row) => readCustomer(row) ?? []),
+      ...rows,
       hasMore,
       nextCursor: hasMore ? nextCursor : undefined,
       total: typeof pagination['total_count'] === 'number' ? pagination['total_count'] : undefined,
     };
   }
 
-  async archiveCustomer(id: string, call: Call): Promise<ProviderCustomer> {
+  async archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
     return this.#changeStatus(id, 'archive', call);
   }
 
-  async restoreCustomer(id: string, call: Call): Promise<ProviderCustomer> {
+  async restoreCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
     return this.#changeStatus(id, 'unarchive', call);
   }
 
@@ -166,12 +183,12 @@ export class Layer implements Provider<Documents> {
     ]);
   }
 
-  async #changeStatus(id: string, action: 'archive' | 'unarchive', call: Call): Promise<ProviderCustomer> {
+  async #changeStatus(id: string, action: 'archive' | 'unarchive', call: Call): Promise<ProviderCustomer | undefined> {
     const { body } = await this.#send(
       { effect: 'idempotent', method: 'POST', path: this.#customers + path`/${id}/${action}` },
       call,
     );
-    return readCustomer(body) ?? (await this.getCustomer(id, call));
+    return readCustomer(body) ?? this.getCustomer(id, call).catch(() => undefined);
   }
 
   /**
@@ -224,10 +241,6 @@ function readCustomer(body: unknown): ProviderCustomer | undefined {
     createdAt: undefined,
     document,
   };
-}
-
-function notUnderstood(): never {
-  throw new CustomerError('bad_response', 'Layer answered with something that is not a customer. Try again later.');
 }
 
 function sameField(wanted: unknown, present: unknown): boolean {

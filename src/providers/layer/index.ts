@@ -39,6 +39,7 @@ export const layer: ProviderDefinition = {
         baseUrl,
         businessId,
         account: accountKey(baseUrl, businessId),
+        secrets: [clientSecret, accessToken ?? ''],
         tokens:
           accessToken === undefined
             ? new ClientCredentialTokens({ clientId, clientSecret, scope: SCOPES[environment], tokenUrl })
@@ -64,6 +65,7 @@ export const layer: ProviderDefinition = {
           tokenUrl: `${origin}/oauth2/token`,
         }),
         credentials: 'the sandbox',
+        secrets: [],
       });
     },
   },

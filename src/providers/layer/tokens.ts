@@ -59,6 +59,7 @@ export class ClientCredentialTokens implements Tokens {
       baseUrl: url.origin,
       credentials: 'LAYER_CLIENT_ID and LAYER_CLIENT_SECRET',
       address: 'LAYER_TOKEN_URL',
+      secrets: [credentials.clientSecret],
       readRefusal: (body) => ({
         message: isRecord(body) ? (textOf(body['error_description']) ?? textOf(body['error'])) : undefined,
       }),

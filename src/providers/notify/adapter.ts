@@ -10,6 +10,7 @@ import {
 } from '../../http-client.ts';
 import { isRecord, textOf } from '../../text.ts';
 import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
+import { notUnderstood, readRows } from '../rows.ts';
 import { notifyDocuments } from './documents.ts';
 
 export interface NotifyOptions {
@@ -35,7 +36,6 @@ const traits: Traits = {
   onArchive: 'Deletes for good; refused while the customer has invoices.',
   archiveCanBeUndone: false,
   createUpserts: false,
-  updateMerges: false,
   externalIdInUpdate: 'refused',
   limitField: 'Limit',
   overwriteField: 'Overwrite',
@@ -70,6 +70,7 @@ export class Notify implements Provider<Documents> {
       baseUrl: options.baseUrl,
       credentials: options.credentials,
       address: 'NOTIFY_BASE_URL',
+      secrets: [options.apiKey],
       readRefusal,
     });
   }
@@ -111,7 +112,9 @@ export class Notify implements Provider<Documents> {
     let refusal: CustomerError;
     try {
       const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS + path`/${id}` }, call);
-      return readCustomer(body) ?? notUnderstood();
+      const customer = readCustomer(body);
+      if (!customer) throw notUnderstood(this.title);
+      return customer;
     } catch (error) {
       if (!(error instanceof CustomerError) || (error.kind !== 'not_found' && error.status !== 405)) throw error;
       refusal = error;
@@ -131,20 +134,19 @@ export class Notify implements Provider<Documents> {
       const found = await this.findByExternalId(Customer, call);
       // The search answers with no more than the id and the code.
       const customers = found ? [await this.getCustomer(found.id, call)] : [];
-      return { customers, hasMore: false, nextCursor: undefined, total: undefined };
+      return { customers, hasMore: false, nextCursor: undefined, total: undefined, warnings: [] };
     }
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS, query: { Limit, From } }, call);
-    if (!isRecord(body) || !Array.isArray(body['customers'])) return notUnderstood();
-    const customers = body['customers'].flatMap((row) => readCustomer(row) ?? []);
-    const href = nextLink(body);
-    if (href === undefined) return { customers, hasMore: false, nextCursor: undefined, total: undefined };
+    const rows = readRows(this.title, isRecord(body) ? body['customers'] : undefined, readCustomer);
+    const last = { ...rows, hasMore: false, nextCursor: undefined, total: undefined };
+    const href = isRecord(body) ? nextLink(body) : undefined;
+    if (href === undefined) return last;
     if (!this.#http.sameOrigin(href)) {
-      const warnings = ["Notify's link to the next page points to another host and was not followed."];
-      return { customers, hasMore: true, nextCursor: undefined, total: undefined, warnings };
+      const warning = "Notify's link to the next page points to another host and was not followed.";
+      return { ...last, hasMore: true, warnings: [...rows.warnings, warning] };
     }
     const nextCursor = fromOf(href);
-    const advances = nextCursor !== undefined && nextCursor !== From;
-    return { customers, hasMore: advances, nextCursor: advances ? nextCursor : undefined, total: undefined };
+    return nextCursor === undefined || nextCursor === From ? last : { ...last, hasMore: true, nextCursor };
   }
 
   async archiveCustomer(id: string, call: Call): Promise<undefined> {
@@ -152,33 +154,39 @@ export class Notify implements Provider<Documents> {
   }
 
   /**
-   * The documented search, a GET with a form body. Proxies may refuse such a request; then the list is read through. The
-   * result may hold no more than id and code.
+   * The documented search, a GET with a form body. Proxies may refuse such a request, and how a miss looks is not documented:
+   * 404 and an empty object are taken as one; for anything else that names no customer the list is read through. The result
+   * may hold no more than id and code.
    */
   async findByExternalId(code: string, call: Call): Promise<ProviderCustomer | undefined> {
-    const same = (customer: ProviderCustomer | undefined): boolean => customer?.externalId === code;
     try {
       const { body } = await this.#send(
         { effect: 'read', method: 'GET', path: `${CUSTOMERS}/search`, form: { Customer: code } },
         call,
       );
-      const rows =
-        isRecord(body) && Array.isArray(body['customers']) ? body['customers'] : Array.isArray(body) ? body : [body];
-      return rows.map(readCustomer).find(same);
+      const found = readCustomer(body);
+      if (found) return found.externalId === code ? found : undefined;
+      if (isRecord(body) && Object.keys(body).length === 0) return undefined;
     } catch (error) {
       if (error instanceof CustomerError && error.kind === 'not_found') return undefined;
       if (!(error instanceof CustomerError) || !NOT_OFFERED.has(error.status)) throw error;
     }
+    return this.#findInList(code, call);
+  }
+
+  async #findInList(code: string, call: Call): Promise<ProviderCustomer | undefined> {
     let From: string | undefined;
     for (let pages = 1; pages <= MOST_LOOKUP_PAGES; pages += 1) {
       const page = await this.searchCustomers({ Limit: LARGEST_PAGE, From }, call);
-      const found = page.customers.find(same);
-      if (found || page.nextCursor === undefined) return found;
+      const found = page.customers.find((customer) => customer.externalId === code);
+      if (found) return found;
+      if (page.nextCursor === undefined && page.warnings.length === 0) return undefined;
+      if (page.nextCursor === undefined) break;
       From = page.nextCursor;
     }
     throw new CustomerError(
       'unavailable',
-      'Notify did not offer its search, and the list is too long to read through. Try again later.',
+      'Notify did not offer its search, and its list could not be read to the end. Try again later.',
     );
   }
 
@@ -254,8 +262,4 @@ function nextLink(body: Fields): string | undefined {
 function fromOf(href: string): string | undefined {
   const query = new URL(href, 'http://relative').searchParams;
   return [...query].find(([name]) => name.toLowerCase() === 'from')?.[1] || undefined;
-}
-
-function notUnderstood(): never {
-  throw new CustomerError('bad_response', 'Notify answered with something that is not a customer. Try again later.');
 }
