@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
-import { CustomerError, type ErrorKind, type FieldError } from './errors.ts';
+import { CustomerError, type ErrorDetails, type ErrorKind, type FieldError } from './errors.ts';
 import { quote } from './text.ts';
 
 /** One tool call's limits. `deadline` is a reading of `performance.now()` at which the whole call must be over. */
@@ -55,6 +55,8 @@ export interface HttpClientOptions {
 const LONGEST_ATTEMPT_MS = 12_000;
 const MOST_ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 200;
+/** So that a nonsensical figure stays a number that people can read. */
+const LONGEST_RETRY_AFTER_S = 1_000_000_000;
 const LARGEST_BODY = 8 * 1024 * 1024;
 const WORTH_REPEATING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -272,7 +274,8 @@ export class HttpClient {
     const error = (kind: ErrorKind, next: string): CustomerError =>
       new CustomerError(kind, `${said}${/[.!?]"?$/.test(said) ? '' : '.'} ${next}`, details);
 
-    if (request.effect !== 'read' && (mayHaveRun(status) || (resent && !isRefusal(status)))) return this.#unknown(said);
+    if (request.effect !== 'read' && (mayHaveRun(status) || (resent && !isRefusal(status))))
+      return this.#unknown(said, details);
     if (status >= 300 && status < 400) return error('bad_response', `Redirects are not followed; check ${address}.`);
     switch (status) {
       case 401:
@@ -303,7 +306,11 @@ export class HttpClient {
   #quote(text: string, { headers }: HttpRequest): string {
     const token = headers?.['authorization']?.split(' ')[1] ?? '';
     const secrets = [...this.#options.secrets, token].filter((secret) => secret !== '');
-    const spellings = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]);
+    const spellings = secrets.flatMap((secret) => [
+      secret,
+      encodeURIComponent(secret),
+      Buffer.from(secret).toString('base64'),
+    ]);
     return quote(spellings.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text));
   }
 
@@ -315,10 +322,11 @@ export class HttpClient {
     return new CustomerError('unavailable', `${title} could not be reached (${failure.cause}).${sent} ${next}`);
   }
 
-  #unknown(cause: string): CustomerError {
+  #unknown(cause: string, details: ErrorDetails & { readonly status?: number } = {}): CustomerError {
     return new CustomerError(
       'outcome_unknown',
       `The request went out to ${this.#options.title}, but it is not known whether it was carried out (${cause.replace(/[.!?]+$/, '')}). Look with get_customer or search_customer before sending anything again.`,
+      details,
     );
   }
 }
@@ -352,7 +360,7 @@ function retryAfter({
 }): number | undefined {
   const value = headers['retry-after'];
   if (typeof value !== 'string') return undefined;
-  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1_000;
+  if (/^\d+$/.test(value.trim())) return Math.min(Number(value), LONGEST_RETRY_AFTER_S) * 1_000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
