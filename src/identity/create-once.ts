@@ -286,9 +286,10 @@ export class CreateOnce {
       return await this.#provider.createCustomer(document, sending);
     } catch (error) {
       // Layer promises that a create may be repeated: "This endpoint is idempotent using the external_id field."
-      const again =
-        this.#provider.traits.createUpserts && isUnknown(error) && this.#around.elapsed() < sending.deadline;
-      if (!again) throw error;
+      const waitMs = error instanceof CustomerError ? (error.details.retry_after_s ?? 0) * 1_000 : 0;
+      const inTime = this.#around.elapsed() + waitMs < sending.deadline;
+      if (!this.#provider.traits.createUpserts || !isUnknown(error) || !inTime) throw error;
+      await this.#around.sleep(waitMs);
       return await this.#provider.createCustomer(document, sending).catch((second: unknown) => {
         // Only a refusal of the content tells the fate of the first as well.
         throw second instanceof CustomerError && second.kind === 'invalid_input' ? second : error;
