@@ -92,6 +92,12 @@ export class CreateOnce {
 
   /** Ties an external id to a customer that exists (`link_customer`), whatever became of an earlier create with that id. */
   async link(externalId: string, customer: ProviderCustomer, call: Call): Promise<'linked' | 'already_linked'> {
+    if (customer.state === 'deleted') {
+      throw new CustomerError(
+        'not_found',
+        `The customer ${customer.id} is deleted, so it was not linked. Use search_customer to find another.`,
+      );
+    }
     return this.#inTurn(this.#key(externalId), call, async () => {
       const { kind, intent } = await this.#claim(externalId, false, call);
       if (kind === 'settled' && intent.state === 'DONE') {
@@ -150,7 +156,7 @@ export class CreateOnce {
   async #judge(data: IntentData, call: Call): Promise<Advance> {
     const [only, ...others] = await this.#search(data, undefined, call);
     if (only && others.length > 0) return { state: 'CONFLICT', data, leaseMs: 0 };
-    if (only) return done(data, only.id);
+    if (only) return this.#found(data, only);
     if (this.#mayBeSentAgain(data)) return free(data);
     const checks = (data.checks ?? 0) + 1;
     const checkInMs = Math.min(FIRST_CHECK_MS * 2 ** (checks - 1), LAST_CHECK_MS) * (0.9 + this.#around.random() * 0.2);
@@ -195,10 +201,7 @@ export class CreateOnce {
     const found = await this.#restoreOnError(intent, () => this.#search(data, request.fields, call));
     const [only, ...others] = found;
     if (only && request.overwrite) return undefined;
-    if (only && others.length === 0) {
-      await this.#record(intent, done(data, only.id));
-      return this.#existing(data, request, await this.#complete(only, call));
-    }
+    if (only && others.length === 0) return this.#adopt(intent, only, request);
     if (only) {
       await this.#ledger.advance(intent, { state: 'CONFLICT', data, leaseMs: 0 });
       throw severalMayBeIt(this.#provider, data.externalId, found);
@@ -216,12 +219,9 @@ export class CreateOnce {
     if (!writesOver) {
       const twin = await this.#restoreOnError(claimed, async () => {
         before = await this.#lookForSimilar(request, call);
-        return this.#provider.findByExternalId?.(claimed.data.externalId, call);
+        return this.#findByKey(claimed.data.externalId, call);
       });
-      if (twin && !request.overwrite) {
-        await this.#record(claimed, done(claimed.data, twin.id));
-        return this.#existing(claimed.data, request, await this.#complete(twin, call));
-      }
+      if (twin && !request.overwrite) return this.#adopt(claimed, twin, request);
       writesOver = twin !== undefined;
     }
 
@@ -243,13 +243,17 @@ export class CreateOnce {
     } catch (error) {
       if (!isUnknown(error)) return this.#refused(sent, request, error, call);
       const found = error instanceof CustomerError ? await this.#theOne(data, request, call) : undefined;
-      if (!found || (writesOver && !this.#shows(data, found))) {
+      const shown = found && this.#shows(data, found);
+      if (!found || (writesOver && !shown)) {
         await this.#conclude(sent, { state: 'UNSURE', data, leaseMs: 0 });
         throw error instanceof CustomerError ? stillUnknown(this.#provider, data, SETTLE_MS) : error;
       }
-      const warnings = await this.#record(sent, done(data, found.id));
-      return { outcome: writesOver ? 'updated' : 'created', customer: found, document: found.document, warnings };
+      const answer = await this.#adopt(sent, found, request);
+      return { ...answer, outcome: writesOver ? 'updated' : 'created' };
     }
+    // The customer as it was before, from a provider that neither refuses a known code nor writes over it.
+    if (accepted.existed && accepted.customer && !createUpserts && !writesOver)
+      return this.#adopt(sent, accepted.customer, request);
 
     const lost = accepted.customer ? undefined : await this.#theOne(data, request, call);
     const id = (accepted.customer ?? lost)?.id;
@@ -303,22 +307,40 @@ export class CreateOnce {
     const mayBeTwin = error instanceof CustomerError && (error.kind === 'conflict' || error.kind === 'invalid_input');
     if (!mayBeTwin || this.#provider.traits.createUpserts) throw error;
     // A provider that refuses a code that is taken has answered the question: the customer is there.
-    const twin = await this.#provider.findByExternalId?.(sent.data.externalId, call).catch(() => undefined);
+    const twin = await this.#findByKey(sent.data.externalId, call).catch(() => undefined);
     if (!twin) throw error;
     await this.#ids.remember(sent.data.externalId, twin.id);
-    return this.#existing(sent.data, request, await this.#complete(twin, call), false);
+    return this.#existing({ ...sent.data, fields: {} }, request, twin);
   }
 
-  /** The only customer that a create can have left, complete if possible; best effort. */
+  /** Records a customer that was found to be the one. Whether it is as asked for is another question, answered last. */
+  async #adopt(intent: Intent, customer: ProviderCustomer, request: CreateRequest): Promise<CreateAnswer> {
+    const to = this.#found(intent.data, customer);
+    const warnings = await this.#record(intent, to);
+    return { ...this.#existing(to.data, request, customer), warnings };
+  }
+
+  /** What was sent counts as this customer's only if it shows all of it; otherwise it is somebody else's doing. */
+  #found(data: IntentData, customer: ProviderCustomer): Advance {
+    return done(this.#shows(data, customer) ? data : { ...data, fields: {} }, customer.id);
+  }
+
+  /** The only customer that a create can have left; best effort. */
   async #theOne(data: IntentData, { fields }: CreateRequest, call: Call): Promise<ProviderCustomer | undefined> {
     const [only, ...others] = await this.#search(data, fields, call).catch(() => []);
-    return only && others.length === 0 ? this.#complete(only, call).catch(() => only) : undefined;
+    return others.length === 0 ? only : undefined;
+  }
+
+  /** The customer with an external id, with its document; some look-ups give no more than the ids. */
+  async #findByKey(externalId: string, call: Call): Promise<ProviderCustomer | undefined> {
+    const found = await this.#provider.findByExternalId?.(externalId, call);
+    return found?.partial ? this.#provider.getCustomer(found.id, call) : found;
   }
 
   /** What a lost create may have left at the provider. `fields` are those of the present caller, where there is one. */
   async #search(data: IntentData, fields: Fields | undefined, call: Call): Promise<readonly ProviderCustomer[]> {
     if (this.#provider.findByExternalId) {
-      const found = await this.#provider.findByExternalId(data.externalId, call);
+      const found = await this.#findByKey(data.externalId, call);
       return found ? [found] : [];
     }
     const since = (data.sentAt ?? 0) - SKEW_MS;
@@ -356,8 +378,10 @@ export class CreateOnce {
       const customer = await this.#provider.getCustomer(remoteId, call);
       return customer.state === 'deleted' ? undefined : customer;
     } catch (error) {
-      if (error instanceof CustomerError && error.kind === 'not_found') return undefined;
-      throw error;
+      if (!(error instanceof CustomerError) || error.kind !== 'not_found') throw error;
+      // Only an account that answers can say that a customer is gone: a wrong business is a 404 too.
+      await this.#provider.searchCustomers({ [this.#provider.traits.limitField]: 1 }, call);
+      return undefined;
     }
   }
 
@@ -365,17 +389,11 @@ export class CreateOnce {
    * Same fields: the same customer. A field differs when it is neither what is there now nor what we sent then.
    * @throws CustomerError `conflict` naming the fields that differ.
    */
-  #existing(
-    data: IntentData,
-    { fields, externalId }: CreateRequest,
-    customer: ProviderCustomer,
-    sentByUs = true,
-  ): CreateAnswer {
+  #existing(data: IntentData, { fields, externalId }: CreateRequest, customer: ProviderCustomer): CreateAnswer {
     const wanted = fingerprint(data.op, fields);
     const present = fingerprint(data.op, this.#provider.fieldsOf(customer));
-    const then = sentByUs ? data.fields : {};
     const differing = Object.keys(wanted).filter(
-      (field) => wanted[field] !== then[field] && wanted[field] !== present[field],
+      (field) => wanted[field] !== data.fields[field] && wanted[field] !== present[field],
     );
     if (differing.length > 0) throw differs(this.#provider, externalId, customer, differing);
     return { outcome: 'existing', customer, document: customer.document, warnings: [] };
@@ -390,11 +408,6 @@ export class CreateOnce {
       document: customer?.document ?? accepted.document,
       warnings: customer ? [] : [warning],
     };
-  }
-
-  /** The document of a customer of which the look-up gave only the ids. */
-  async #complete(customer: ProviderCustomer, call: Call): Promise<ProviderCustomer> {
-    return customer.partial ? this.#provider.getCustomer(customer.id, call) : customer;
   }
 
   /** Records what the provider did. It did it whatever becomes of the record, so a failure here is a warning. */

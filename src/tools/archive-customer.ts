@@ -30,7 +30,7 @@ export const archiveCustomer: Operation = (provider) => {
 
       let { call } = session;
       if (!traits.archiveCanBeUndone) {
-        const name = cleanText(customer.name ?? customer.id);
+        const name = cleanText(customer.name ?? '').trim() || customer.id;
         call = await requireConsent(
           session,
           `Deletes the ${title} customer ${JSON.stringify(name)} (${customer.id}).`,

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { invalidInput } from '../errors.ts';
 import { cleanText } from '../text.ts';
 import type { Provider } from '../providers/provider.ts';
-import { documentOf, hints, outputs, requireConsent, stringOf, unkept, type Operation } from './tool.ts';
+import { documentOf, hints, outputs, ownId, requireConsent, stringOf, unkept, type Operation } from './tool.ts';
 
 /** Arguments besides the provider's own fields, where they mean something. */
 function extras({ documents, traits, findSimilar }: Provider) {
   const ownExternalId = traits.externalIdField in documents.create.shape;
   return {
     ...(!ownExternalId && {
-      [traits.externalIdField]: z.string().max(255).describe('Its ID in your system').optional(),
+      [traits.externalIdField]: ownId.optional(),
     }),
     ...(findSimilar && { allow_duplicate: z.boolean().describe('Create though the email is taken').optional() }),
     ...(!traits.createUpserts && {

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { CustomerError } from '../errors.ts';
-import { hints, outputs, shown, type Operation } from './tool.ts';
+import { hints, outputs, ownId, shown, type Operation } from './tool.ts';
 
 export const linkCustomer: Operation = (provider) => {
   const { traits, title } = provider;
@@ -11,7 +10,7 @@ export const linkCustomer: Operation = (provider) => {
     title: 'Link customer',
     description: `Ties your ${traits.externalIdField} to an existing customer.`,
     input: z.strictObject({
-      external_id: z.string().max(255).describe('Its ID in your system'),
+      external_id: ownId,
       customer_id: z.string().describe(`${title}'s ID`),
     }),
     output: z.looseObject({
@@ -25,11 +24,6 @@ export const linkCustomer: Operation = (provider) => {
 
     async run({ external_id: externalId, customer_id: customerId }, { ids, creates, call }) {
       const customer = await ids.read({ customerId: String(customerId), externalId: undefined }, call);
-      if (customer.state === 'deleted')
-        throw new CustomerError(
-          'not_found',
-          `The customer ${customer.id} is deleted, so it was not linked. Use search_customer to find another.`,
-        );
       const outcome = await creates.link(String(externalId), customer, call);
       return { outcome, ...shown(customer, String(externalId)) };
     },

@@ -57,6 +57,13 @@ const customer = z.looseObject({}).optional();
 const error = z.looseObject({}).optional();
 export const outputs = { text, list, customer, error };
 
+/** An external id that only our ledger keeps. Compared byte for byte, so nothing invisible may be in it. */
+export const ownId = z
+  .string()
+  .max(255)
+  .refine((id) => !/\p{Cc}/u.test(id), 'holds control characters')
+  .describe('Its ID in your system');
+
 /** The arguments by which a customer is found. */
 export function refShape({ title, traits }: Provider) {
   return {
