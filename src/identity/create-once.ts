@@ -479,6 +479,12 @@ export class CreateOnce {
 
   /** The call for a create: not to be cancelled any more, within its lease, and with time left to record the end. */
   #seenThrough(call: Call): Call {
+    if (call.signal.aborted) {
+      throw new CustomerError(
+        'unavailable',
+        `The call was stopped before anything was sent to ${this.#provider.title}.`,
+      );
+    }
     const deadline = Math.min(call.deadline - RESERVE_MS, this.#around.elapsed() + SEND_MS);
     return { signal: new AbortController().signal, deadline };
   }
