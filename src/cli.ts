@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Environment } from './config.ts';
+import { examine, type Finding } from './doctor.ts';
 import { ConfigError } from './errors.ts';
 import { isRecord } from './text.ts';
 import { reconcile } from './identity/reconciler.ts';
@@ -24,6 +25,7 @@ const HELP = `customers-mcp ${packageJson.version} - customer tools for AI agent
   customers-mcp                    serve MCP over stdio; what an MCP client launches
   customers-mcp call TOOL [JSON]   run one tool and print its answer as JSON
   customers-mcp tools [--json]     print the tools and their input fields
+  customers-mcp doctor [--settle]  check settings, store and account, and look for creates that are open; --json
   customers-mcp --help, --version
 
 Without any settings it runs in a sandbox that needs no account. For a real account set CUSTOMERS_PROVIDER to layer, dayzero
@@ -43,9 +45,10 @@ class UsageError extends Error {}
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   const { stdout, stderr, environment } = terminal;
   try {
-    const { command, operands, json } = readCommand(args);
+    const { command, operands, json, settle } = readCommand(args);
     if (command === 'help') return print(stdout, HELP, 0);
     if (command === 'version') return print(stdout, `${packageJson.version}\n`, 0);
+    if (command === 'doctor') return await doctor({ json, settle }, terminal);
     const setup = await setUp(environment, (text) => stderr.write(text));
     try {
       switch (command) {
@@ -72,19 +75,31 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-type Command = 'stdio' | 'call' | 'tools' | 'help' | 'version';
+type Command = 'stdio' | 'call' | 'tools' | 'doctor' | 'help' | 'version';
 
-function readCommand(args: readonly string[]): { command: Command; operands: readonly string[]; json: boolean } {
+const operandsOf = { call: 2, tools: 0, doctor: 0 } as const;
+
+function readCommand(args: readonly string[]): {
+  command: Command;
+  operands: readonly string[];
+  json: boolean;
+  settle: boolean;
+} {
   const { values, positionals } = parse(args);
-  const [name, ...operands] = positionals;
-  const json = values.json === true;
-  if (values.help) return { command: 'help', operands, json };
-  if (values.version) return { command: 'version', operands, json };
-  const most = { call: 2, tools: 0 };
-  if (name === undefined) return { command: 'stdio', operands, json };
-  if (name !== 'call' && name !== 'tools') throw new UsageError(`there is no command ${JSON.stringify(name)}`);
-  if (operands.length > most[name]) throw new UsageError(`too many words after ${name}; JSON goes in quotes`);
-  return { command: name, operands, json };
+  const [name = 'stdio', ...operands] = positionals;
+  const read = (command: Command) => ({
+    command,
+    operands,
+    json: values.json === true,
+    settle: values.settle === true,
+  });
+  if (values.help) return read('help');
+  if (values.version) return read('version');
+  if (name === 'stdio' && positionals.length === 0) return read('stdio');
+  if (name !== 'call' && name !== 'tools' && name !== 'doctor')
+    throw new UsageError(`there is no command ${JSON.stringify(name)}`);
+  if (operands.length > operandsOf[name]) throw new UsageError(`too many words after ${name}; JSON goes in quotes`);
+  return read(name);
 }
 
 function parse(args: readonly string[]) {
@@ -96,6 +111,7 @@ function parse(args: readonly string[]) {
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
         json: { type: 'boolean' },
+        settle: { type: 'boolean' },
       },
     });
   } catch (error) {
@@ -147,6 +163,36 @@ async function call(
   void stopped.then(() => stopping.abort());
   const { isError, structured } = await runTool(tool, input, desk, stopping.signal, async () => 'unavailable');
   return print(stdout, `${JSON.stringify(structured, undefined, 2)}\n`, isError ? 1 : 0);
+}
+
+async function doctor(
+  options: { json: boolean; settle: boolean },
+  { environment, stdout, stderr }: Terminal,
+): Promise<number> {
+  const findings = await examineAll(environment, stderr, options.settle);
+  const healthy = findings.every(({ ok }) => ok);
+  if (options.json) return print(stdout, `${JSON.stringify({ healthy, findings }, undefined, 2)}\n`, healthy ? 0 : 1);
+  const lines = findings.map(
+    ({ check, ok, found, remedy }) =>
+      `${ok ? 'ok   ' : 'BAD  '}${check}: ${found}\n${remedy === undefined ? '' : `     ${remedy}\n`}`,
+  );
+  return print(stdout, lines.join(''), healthy ? 0 : 1);
+}
+
+/** Settings that do not add up are a finding like any other. */
+async function examineAll(environment: Environment, stderr: Writable, settle: boolean): Promise<readonly Finding[]> {
+  let setup: Setup;
+  try {
+    setup = await setUp({ ...environment, CUSTOMERS_LOG: 'silent' }, (text) => stderr.write(text));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((problem) => ({ check: 'settings', ok: false, found: problem }));
+  }
+  try {
+    return await examine(setup, settle);
+  } finally {
+    await setup.close();
+  }
 }
 
 function parseJson(text: string): unknown {

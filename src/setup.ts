@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig, Settings, type Environment } from './config.ts';
 import { CreateOnce } from './identity/create-once.ts';
 import { IdMap, openCache } from './identity/id-map.ts';
-import { guardLedger, within } from './identity/ledger.ts';
+import { guardLedger, within, type Ledger } from './identity/ledger.ts';
 import { chooseStore } from './identity/stores/open-store.ts';
 import type { Store } from './identity/stores/store.ts';
-import { createLog, type Log } from './log.ts';
+import { createLog } from './log.ts';
 import type { Provider, ProviderDefinition } from './providers/provider.ts';
 import { providers } from './providers/registry.ts';
 import { SandboxCustomers, startSandbox } from './sandbox.ts';
@@ -21,8 +21,18 @@ const STORE_PATIENCE_MS = 2_000;
 export interface Setup {
   readonly tools: readonly Tool[];
   readonly desk: Desk;
-  readonly log: Log;
+  readonly store: StoreCheck;
   close(): Promise<void>;
+}
+
+/** What can be asked of the store itself. */
+export interface StoreCheck {
+  /** The engine, and for SQLite the file; never an address, which may hold a password. */
+  readonly name: string;
+  /** @throws CustomerError `store_unavailable` when the ledger cannot be written. */
+  ping(): Promise<void>;
+  /** What about its settings could make it forget. */
+  warnings(): Promise<readonly string[]>;
 }
 
 /**
@@ -60,13 +70,21 @@ export async function setUp(environment: Environment, stderr: (text: string) => 
   });
   const log = createLog(config.log, stderr);
   // Not waited for: a store that is down must not keep the server from starting.
-  void warningsOf(store).then((warnings) => {
-    for (const warning of warnings) log.warn('store', { store: warning });
-  });
+  void warningsOf(store).then(
+    (warnings) => warnings.forEach((warning) => log.warn('store', { store: warning })),
+    () =>
+      log.warn('store', {
+        store: 'It does not answer. Creates with an external id say store_unavailable until it is back.',
+      }),
+  );
   return {
     tools: toolsFor(provider, { readOnly: config.readOnly, only: config.tools }),
     desk: { provider, ids, creates, confirms: config.confirm !== 'never', sandbox, timeoutMs: config.timeoutMs, log },
-    log,
+    store: {
+      name: config.store.startsWith('sqlite:') ? config.store : (config.store.split(':')[0] ?? ''),
+      ping: () => ping(ledger),
+      warnings: () => warningsOf(store),
+    },
     async close() {
       await provider.close();
       await simulated?.close();
@@ -76,11 +94,14 @@ export async function setUp(environment: Environment, stderr: (text: string) => 
 }
 
 async function warningsOf(store: Store): Promise<readonly string[]> {
-  try {
-    return store.warnings ? await within(STORE_PATIENCE_MS, store.warnings()) : [];
-  } catch {
-    return ['The store does not answer. Creates with an external id say store_unavailable until it is back.'];
-  }
+  return store.warnings ? within(STORE_PATIENCE_MS, store.warnings()) : [];
+}
+
+/** Writes a row of its own and frees it: being readable is not enough for a create. */
+async function ping(ledger: Ledger): Promise<void> {
+  const data = { op: '', externalId: '', fields: {} };
+  const claim = await ledger.claim('v1/ping', { owner: randomUUID(), leaseMs: 1, data, reopen: false });
+  if (claim.kind === 'owned') await ledger.advance(claim.intent, { state: 'GONE', data, leaseMs: 0 });
 }
 
 /** Never the sandbox when something real was asked for: any variable of a provider counts as asking. */

@@ -128,9 +128,9 @@ export class CreateOnce {
     }
   }
 
-  /** Open identities of this account that nobody works on and that are due for a look. */
-  async open(limit: number): Promise<readonly Intent[]> {
-    return this.#ledger.due(accountPrefix(this.#provider), limit);
+  /** Open identities of this account that nobody works on and that are due for a look, now or within so many ms. */
+  async open(limit: number, withinMs = 0): Promise<readonly Intent[]> {
+    return this.#ledger.due(accountPrefix(this.#provider), limit, withinMs);
   }
 
   /**

@@ -70,8 +70,11 @@ export interface Ledger {
   /** Compare-and-swap on epoch and state. `false`: somebody else has it now. */
   advance(intent: Intent, to: Advance): Promise<boolean>;
   get(key: string): Promise<Intent | undefined>;
-  /** Open intents under this beginning of a key whose lease is over and whose check is due, oldest first. */
-  due(prefix: string, limit: number): Promise<readonly Intent[]>;
+  /**
+   * Open intents under this beginning of a key that nobody has a lease on and whose check is due now, or within so many ms;
+   * longest due first.
+   */
+  due(prefix: string, limit: number, withinMs: number): Promise<readonly Intent[]>;
 }
 
 /**
@@ -102,7 +105,7 @@ export function guardLedger(ledger: Ledger): Ledger {
     claim: (key, options) => guarded(() => ledger.claim(key, options)),
     advance: (intent, to) => guarded(() => ledger.advance(intent, to)),
     get: (key) => guarded(() => ledger.get(key)),
-    due: (prefix, limit) => guarded(() => ledger.due(prefix, limit)),
+    due: (prefix, limit, withinMs) => guarded(() => ledger.due(prefix, limit, withinMs)),
   };
 }
 

@@ -13,10 +13,13 @@ export interface Settled {
   readonly remoteId: string | undefined;
 }
 
-/** Looks at every identity that is open and due, one after the other. What cannot be looked at now waits for the next round. */
-export async function settleOpen(creates: CreateOnce, callFor: () => Call): Promise<readonly Settled[]> {
+/**
+ * Looks at every identity that is open and due, now or within so many ms, one after the other. What cannot be looked at now
+ * waits for the next round.
+ */
+export async function settleOpen(creates: CreateOnce, callFor: () => Call, withinMs = 0): Promise<readonly Settled[]> {
   const settled: Settled[] = [];
-  for (const intent of await creates.open(MOST_AT_ONCE)) {
+  for (const intent of await creates.open(MOST_AT_ONCE, withinMs)) {
     const call = callFor();
     if (call.signal.aborted) break;
     const now = await creates.settle(intent, call).catch(() => intent);

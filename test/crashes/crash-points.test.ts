@@ -50,7 +50,7 @@ class Life {
       claim: (key, options) => around(() => real.claim(key, options)),
       advance: (intent, to) => around(() => real.advance(intent, to)),
       get: (key) => around(() => real.get(key)),
-      due: (prefix, limit) => around(() => real.due(prefix, limit)),
+      due: (prefix, limit, withinMs) => around(() => real.due(prefix, limit, withinMs)),
     };
   }
 }

@@ -89,7 +89,7 @@ class Scene {
       claim: (key, options) => around('claim', () => this.#ledger.claim(key, options)),
       advance: (intent, to) => around(`advance to ${to.state}`, () => this.#ledger.advance(intent, to)),
       get: (key) => around('get', () => this.#ledger.get(key)),
-      due: (prefix, limit) => this.#ledger.due(prefix, limit),
+      due: (prefix, limit, withinMs) => this.#ledger.due(prefix, limit, withinMs),
     };
     const ids = new IdMap(provider, ledger, openCache(new KeyvMemoryAdapter(new Map())));
     const creates = new CreateOnce(provider, ledger, ids, {

@@ -115,10 +115,12 @@ describe.each(engines)('the ledger on $name', (engine) => {
     await moved(keys.leased, 'UNSURE', 60_000, 0);
     await moved(keys.later, 'UNSURE', 0, 60_000);
     await moved(keys.done, 'DONE', 0, 0);
-    const due = (await ledger.due('test/', 10_000)).map(({ key }) => key);
+    const due = (await ledger.due('test/', 10_000, 0)).map(({ key }) => key);
     expect(Object.values(keys).filter((key) => due.includes(key))).toEqual([keys.open]);
-    expect(await ledger.due('test/', 1)).toHaveLength(1);
-    expect(await ledger.due('other/', 10_000)).toEqual([]);
+    const soon = (await ledger.due('test/', 10_000, 120_000)).map(({ key }) => key);
+    expect(Object.values(keys).filter((key) => soon.includes(key))).toEqual([keys.open, keys.later]);
+    expect(await ledger.due('test/', 1, 0)).toHaveLength(1);
+    expect(await ledger.due('other/', 10_000, 0)).toEqual([]);
   });
 
   test('is the storage of Keyv, with values that run out', async () => {

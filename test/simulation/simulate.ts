@@ -199,7 +199,7 @@ class ForgetfulStore {
       claim: (key, options) => reach(() => this.#ledger.claim(key, options)),
       advance: (intent, to) => reach(() => this.#ledger.advance(intent, to)),
       get: (key) => reach(() => this.#ledger.get(key)),
-      due: (prefix, limit) => reach(() => this.#ledger.due(prefix, limit)),
+      due: (prefix, limit, withinMs) => reach(() => this.#ledger.due(prefix, limit, withinMs)),
     };
   }
 

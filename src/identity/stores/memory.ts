@@ -53,12 +53,12 @@ export function memoryLedger(now: () => number, rows = new Map<string, Row>()): 
       return rows.get(key)?.intent;
     },
 
-    async due(prefix, limit) {
+    async due(prefix, limit, withinMs) {
       const open = (row: Row): boolean =>
         row.intent.key.startsWith(prefix) &&
         ['PENDING', 'SENT', 'UNSURE'].includes(row.intent.state) &&
         row.leaseUntil <= now() &&
-        row.checkAt <= now();
+        row.checkAt <= now() + withinMs;
       return [...rows.values()]
         .filter(open)
         .sort((a, b) => a.checkAt - b.checkAt)

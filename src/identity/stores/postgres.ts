@@ -41,7 +41,7 @@ const sql = {
       data = $7
     WHERE key = $1 AND epoch = $2 AND state = $3`,
   due: `SELECT key, state, epoch, data::text FROM customers_mcp_intents
-    WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= clock_timestamp() AND check_at <= clock_timestamp() AND starts_with(key, $1)
+    WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= clock_timestamp() AND check_at <= clock_timestamp() + $3 * interval '1 ms' AND starts_with(key, $1)
     ORDER BY check_at LIMIT $2`,
   read: 'SELECT value FROM customers_mcp_cache WHERE key = $1 AND (expires IS NULL OR expires > clock_timestamp())',
   write: `INSERT INTO customers_mcp_cache (key, value, expires) VALUES ($1, $2, $3)
@@ -108,8 +108,8 @@ export function postgresStore(url: string): Store {
       return row && readIntent(row);
     },
 
-    async due(prefix, limit) {
-      return (await query('due', [prefix, limit])).rows.map(readIntent);
+    async due(prefix, limit, withinMs) {
+      return (await query('due', [prefix, limit, withinMs])).rows.map(readIntent);
     },
   };
 

@@ -44,12 +44,12 @@ const ADVANCE = `${NOW}
 // Open rows are few: most are settled within a second.
 const DUE = `${NOW}
   local rows = {}
-  local prefix, limit = ARGV[1], tonumber(ARGV[2])
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  local prefix, limit, within = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now + within)) do
     if #rows == limit then break end
     if string.sub(key, 1, #prefix) == prefix then
-      local state, epoch, data = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data'))
-      table.insert(rows, {key, state, epoch, data})
+      local state, epoch, data, lease = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data', 'lease'))
+      if tonumber(lease) <= now then table.insert(rows, {key, state, epoch, data}) end
     end
   end
   return rows`;
@@ -113,8 +113,8 @@ export function redisStore(url: string): Store {
       return row['state'] === undefined ? undefined : readIntent({ ...row, key });
     },
 
-    async due(prefix, limit) {
-      const rows = listOf(await (await connected()).due([OPEN], [PREFIX + prefix, String(limit)]));
+    async due(prefix, limit, withinMs) {
+      const rows = listOf(await (await connected()).due([OPEN], [PREFIX + prefix, String(limit), String(withinMs)]));
       return rows
         .map(listOf)
         .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));

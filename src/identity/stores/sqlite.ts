@@ -21,6 +21,10 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS cache (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires INTEGER) STRICT;
 `;
 
+/** https://sqlite.org/rescode.html#busy */
+const SQLITE_BUSY = 5;
+const RETRY_MS = 20;
+
 /**
  * The default: one file, shared by all processes of this machine, every commit on disk before it counts. It is opened at the
  * first use, so that a server that only reads starts without it.
@@ -43,7 +47,7 @@ type Statements = ReturnType<typeof prepare>;
 function prepare(file: string) {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(file, { timeout: STORE_DEADLINE_MS });
-  database.exec(SCHEMA);
+  createTables(database);
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
     database,
@@ -64,7 +68,7 @@ function prepare(file: string) {
     get: sql('SELECT key, state, epoch, data, lease_until FROM intents WHERE key = ?'),
     due: sql(`
       SELECT key, state, epoch, data, lease_until FROM intents
-      WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= :now AND check_at <= :now AND substr(key, 1, length(:prefix)) = :prefix
+      WHERE state IN ('PENDING', 'SENT', 'UNSURE') AND lease_until <= :now AND check_at <= :now + :within AND substr(key, 1, length(:prefix)) = :prefix
       ORDER BY check_at LIMIT :limit`),
     read: sql('SELECT value FROM cache WHERE key = ? AND (expires IS NULL OR expires > ?)'),
     write: sql(
@@ -74,6 +78,20 @@ function prepare(file: string) {
     clear: sql('DELETE FROM cache'),
     entries: sql('SELECT key, value FROM cache WHERE expires IS NULL OR expires > ?'),
   };
+}
+
+/** Turning a new file over to WAL does not wait for others who do the same, whatever the timeout says; so it is tried again. */
+function createTables(database: DatabaseSync): void {
+  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
+    try {
+      database.exec(SCHEMA);
+      return;
+    } catch (error) {
+      const locked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+      if (!locked || waitedMs >= STORE_DEADLINE_MS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
 }
 
 function sqliteLedger(statements: () => Statements): Ledger {
@@ -111,8 +129,8 @@ function sqliteLedger(statements: () => Statements): Ledger {
       return row && readIntent(row);
     },
 
-    async due(prefix, limit) {
-      return statements().due.all({ now: Date.now(), prefix, limit }).map(readIntent);
+    async due(prefix, limit, withinMs) {
+      return statements().due.all({ now: Date.now(), within: withinMs, prefix, limit }).map(readIntent);
     },
   };
 }

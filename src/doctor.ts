@@ -1,0 +1,84 @@
+import { CustomerError } from './errors.ts';
+import { settleOpen } from './identity/reconciler.ts';
+import type { Setup } from './setup.ts';
+
+/** One thing that was looked at, what was found, and what to do if it is not as it should be. */
+export interface Finding {
+  readonly check: 'settings' | 'store' | 'credentials' | 'open creates';
+  readonly ok: boolean;
+  readonly found: string;
+  /** Where `found` does not say it already. */
+  readonly remedy?: string;
+}
+
+const MOST_OPEN = 1_000;
+const ALL_MS = 24 * 3_600_000;
+
+/** Looks at the store, the account and the creates that are open. Reads one customer page at most; with `settle`, searches for what is open. */
+export async function examine({ desk, store }: Setup, settle: boolean): Promise<readonly Finding[]> {
+  const { provider, sandbox } = desk;
+  const account = sandbox ? `${provider.title}, simulated on this machine` : provider.title;
+  return [
+    { check: 'settings', ok: true, found: `${account}, store ${store.name}` },
+    ...(await examineStore(store)),
+    await examineCredentials(desk),
+    await examineOpen(desk, settle),
+  ];
+}
+
+async function examineStore({ ping, warnings }: Setup['store']): Promise<Finding[]> {
+  try {
+    await ping();
+  } catch {
+    return [
+      {
+        check: 'store',
+        ok: false,
+        found: 'It does not answer, or cannot be read.',
+        remedy: 'Check CUSTOMERS_STORE, and that the server or the file behind it is there.',
+      },
+    ];
+  }
+  const risks = await warnings().catch(() => []);
+  if (risks.length === 0) return [{ check: 'store', ok: true, found: 'It answers.' }];
+  return risks.map((risk) => ({ check: 'store', ok: false, found: risk }));
+}
+
+async function examineCredentials({ provider, timeoutMs }: Setup['desk']): Promise<Finding> {
+  try {
+    await provider.searchCustomers({ [provider.traits.limitField]: 1 }, callOf(timeoutMs));
+    return { check: 'credentials', ok: true, found: `${provider.title} answers and accepts them.` };
+  } catch (error) {
+    if (!(error instanceof CustomerError)) throw error;
+    return { check: 'credentials', ok: false, found: error.message };
+  }
+}
+
+async function examineOpen({ creates, timeoutMs, provider }: Setup['desk'], settle: boolean): Promise<Finding> {
+  try {
+    const settled = settle ? await settleOpen(creates, () => callOf(timeoutMs), ALL_MS) : [];
+    const done = settled.filter(({ state }) => state === 'DONE' || state === 'GONE').length;
+    const open = await creates.open(MOST_OPEN, ALL_MS);
+    const found = [
+      ...(settle ? [`${done} settled`] : []),
+      open.length === 0 ? 'none is open' : `${open.length} open: ${open.map(({ data }) => data.externalId).join(', ')}`,
+    ].join(', ');
+    if (open.length === 0) return { check: 'open creates', ok: true, found };
+    const link = provider.traits.externalIdInUpdate === 'linked' ? 'link_customer when the customer is there, ' : '';
+    return {
+      check: 'open creates',
+      ok: false,
+      found,
+      remedy: settle
+        ? `Look in ${provider.title}; then ${link}create_customer with resend: true when it is not.`
+        : 'customers-mcp doctor --settle looks for them at the provider.',
+    };
+  } catch (error) {
+    if (!(error instanceof CustomerError)) throw error;
+    return { check: 'open creates', ok: false, found: error.message };
+  }
+}
+
+function callOf(timeoutMs: number) {
+  return { signal: new AbortController().signal, deadline: performance.now() + timeoutMs };
+}
