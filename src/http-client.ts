@@ -8,6 +8,13 @@ export interface Call {
   /** The caller gave up. What has not been sent is not sent any more; a write already sent is seen through. */
   readonly signal: AbortSignal;
   readonly deadline: number;
+  /** Where it is written down for the log how often a request was tried, and with what result. */
+  readonly trace?: Trace;
+}
+
+export interface Trace {
+  attempt: number;
+  status: number | undefined;
 }
 
 /**
@@ -131,6 +138,10 @@ export class HttpClient {
     for (let attempt = 1; ; attempt += 1) {
       this.#refuseWhenOver(call, resent);
       const reply = await this.#attempt(request, call);
+      if (call.trace) {
+        call.trace.attempt = Math.max(call.trace.attempt, attempt);
+        call.trace.status = 'status' in reply ? reply.status : undefined;
+      }
       if ('status' in reply && reply.status >= 200 && reply.status < 300) return this.#accepted(reply, request);
       // A deletion that was repeated after an unclear answer and finds nothing any more has done its work.
       if (

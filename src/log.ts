@@ -8,6 +8,8 @@ export interface LogFields {
   readonly outcome?: string;
   readonly status?: number;
   readonly ms?: number;
+  /** How often the most stubborn request of the call was tried. */
+  readonly attempt?: number;
   readonly store?: string;
   /** Only for bugs: our own frames, without the message, which may quote data. */
   readonly stack?: string;

@@ -87,6 +87,13 @@ export function parseJson(source: string): unknown {
   }
 }
 
+const SENTENCE = 'The sandbox cannot use its store, so nothing was done. Check CUSTOMERS_STORE.';
+/** In the shape of every provider's errors; 501 says that nothing was done. */
+const BROKEN: SandboxReply = {
+  status: 501,
+  body: { detail: SENTENCE, errors: [{ type: 'Sandbox', description: SENTENCE }] },
+};
+
 /** Serves a sandbox on loopback, at a port that the system picks. */
 export async function startSandbox(
   handle: SandboxHandler,
@@ -107,7 +114,7 @@ export async function startSandbox(
           body: await text(incoming),
           origin,
         };
-        const { status, body, contentType = 'application/json' } = await handle(request, customers);
+        const { status, body, contentType = 'application/json' } = await handle(request, customers).catch(() => BROKEN);
         outgoing.writeHead(status, body === undefined ? {} : { 'content-type': contentType });
         outgoing.end(body === undefined ? undefined : JSON.stringify(body));
       })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig, Settings, type Environment } from './config.ts';
 import { CreateOnce } from './identity/create-once.ts';
-import { IdMap, openCache } from './identity/id-map.ts';
+import { IdMap, openCache, openKept } from './identity/id-map.ts';
 import { guardLedger, within, type Ledger } from './identity/ledger.ts';
 import { chooseStore } from './identity/stores/open-store.ts';
 import type { Store } from './identity/stores/store.ts';
@@ -57,7 +57,7 @@ export async function setUp(environment: Environment, stderr: (text: string) => 
   const cache = openCache(store.cache);
   const simulated = connect
     ? undefined
-    : await startSandbox(definition.sandbox.handle, new SandboxCustomers(cache, definition.name));
+    : await startSandbox(definition.sandbox.handle, new SandboxCustomers(openKept(store.cache), definition.name));
   const provider: Provider = connect ? connect() : definition.sandbox.connect(simulated?.origin ?? '');
   const ledger = guardLedger(store.ledger);
   const ids = new IdMap(provider, ledger, cache);

@@ -15,6 +15,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
   'cli.ts': {
     may: [
       'setup.ts',
+      'doctor.ts',
       'errors.ts',
       'text.ts',
       'identity/reconciler.ts',
@@ -29,6 +30,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
     may: ['config.ts', 'log.ts', 'sandbox.ts', 'identity/', 'providers/registry.ts', 'tools/index.ts'],
     types: ['providers/provider.ts', 'tools/'],
   },
+  'doctor.ts': { may: ['errors.ts', 'identity/reconciler.ts'], types: ['setup.ts'] },
   'config.ts': { may: ['errors.ts', 'log.ts'] },
   'sandbox.ts': { may: ['text.ts'] },
   'http-client.ts': { may: ['errors.ts', 'text.ts'] },
@@ -41,7 +43,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
     may: ['errors.ts', 'text.ts'],
     types: ['http-client.ts', 'identity/', 'log.ts', 'providers/provider.ts'],
   },
-  'identity/': { may: ['errors.ts', 'turns.ts'], types: ['http-client.ts', 'providers/provider.ts'] },
+  'identity/': { may: ['errors.ts', 'text.ts', 'turns.ts'], types: ['http-client.ts', 'providers/provider.ts'] },
   'identity/stores/': { may: ['identity/ledger.ts'], types: ['config.ts'] },
   'providers/account.ts': { may: [] },
   'providers/provider.ts': { may: [], types: ['config.ts', 'http-client.ts', 'sandbox.ts'] },

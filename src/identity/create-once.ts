@@ -71,6 +71,8 @@ export class CreateOnce {
   readonly #ids: IdMap;
   readonly #around: Surroundings;
   readonly #turns = new Turns();
+  /** Sends of this process that the store may have recorded, but that never were made. */
+  readonly #neverSent = new Set<string>();
 
   constructor(provider: Provider, ledger: Ledger, ids: IdMap, around: Surroundings) {
     this.#provider = provider;
@@ -274,7 +276,9 @@ export class CreateOnce {
     try {
       if (await this.#ledger.advance(claimed, { state: 'SENT', data: sent.data, leaseMs: LEASE_MS })) return;
     } catch (error) {
-      // The store may carry it out yet, when it comes back; nothing was sent, so that is taken back behind it.
+      // The store may carry it out yet, when it comes back; nothing was sent, so that is taken back behind it, and, as that
+      // may be lost too, remembered.
+      this.#neverSent.add(sendOf(sent.data));
       void this.#ledger.advance(sent, freeOrDone(sent.data)).catch(() => false);
       throw error;
     }
@@ -469,7 +473,7 @@ export class CreateOnce {
 
   /** Nothing was found: whether that proves that nothing will be. Never where only the fields could tell. */
   #mayBeSentAgain(data: IntentData): boolean {
-    if (this.#provider.traits.createUpserts) return true;
+    if (this.#provider.traits.createUpserts || this.#neverSent.has(sendOf(data))) return true;
     return this.#provider.findByExternalId !== undefined && !data.committed && this.#settlesInMs(data) <= 0;
   }
 
@@ -486,7 +490,7 @@ export class CreateOnce {
       );
     }
     const deadline = Math.min(call.deadline - RESERVE_MS, this.#around.elapsed() + SEND_MS);
-    return { signal: new AbortController().signal, deadline };
+    return { ...call, signal: new AbortController().signal, deadline };
   }
 
   /** Where only a look for similar customers protects, two creates of the same one must not look at the same time. */
@@ -523,6 +527,11 @@ function free(data: IntentData): Advance {
 /** Back to where it was before a send that did not happen. */
 function freeOrDone(data: IntentData): Advance {
   return data.remoteId === undefined ? free(data) : { state: 'DONE', data, leaseMs: 0 };
+}
+
+/** Names one send of one intent. */
+function sendOf({ op, sentAt }: IntentData): string {
+  return `${op}/${sentAt}`;
 }
 
 /** Whether a write may have happened in spite of this error. An error that is not ours is a bug, and says nothing. */

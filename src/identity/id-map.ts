@@ -24,6 +24,11 @@ export function accountPrefix({ name, account }: Provider): string {
   return `v1/${name}/${account}/`;
 }
 
+/** Keyv over a store's storage, for what must not be lost: a failure is an error. */
+export function openKept(storage: KeyvStorageAdapter): Keyv {
+  return new Keyv({ store: storage });
+}
+
 /** Keyv over a store's storage. A failing cache is a miss, never an error: it decides nothing. */
 export function openCache(storage: KeyvStorageAdapter): Keyv {
   const cache = new Keyv({ store: storage });
@@ -97,7 +102,8 @@ export class IdMap {
 
   async #cached(externalId: string): Promise<string | undefined> {
     const id = await this.#quietly(() => this.#cache.get<unknown>(identityKey(this.#provider, externalId)));
-    return typeof id === 'string' ? id : undefined;
+    // What no path may hold is no id either: a damaged entry is a miss.
+    return typeof id === 'string' && !['', '.', '..'].includes(id) ? id : undefined;
   }
 
   async #lookUp(externalId: string, call: Call): Promise<{ id: string; customer?: ProviderCustomer } | undefined> {

@@ -1,4 +1,5 @@
 import { CustomerError } from '../errors.ts';
+import { isRecord } from '../text.ts';
 
 /**
  * Where an identity stands.
@@ -92,9 +93,23 @@ export function isSettled({ state }: Intent, reopening: boolean): boolean {
 export function readIntent(row: Readonly<Record<string, unknown>>): Intent {
   const state = states.find((one) => one === row['state']);
   const epoch = Number(row['epoch']);
-  if (!state || !Number.isSafeInteger(epoch)) throw new Error('the ledger holds a row that cannot be read');
-  const data: IntentData = JSON.parse(String(row['data']));
+  const data: unknown = JSON.parse(String(row['data']));
+  if (!state || !Number.isSafeInteger(epoch) || !isIntentData(data) || (state === 'DONE' && !data.remoteId)) {
+    throw new Error('the ledger holds a row that cannot be read');
+  }
   return { key: String(row['key']), state, epoch, data };
+}
+
+function isIntentData(data: unknown): data is IntentData {
+  if (!isRecord(data)) return false;
+  const { op, externalId, fields, remoteId = '', sentAt = 0, before = [] } = data;
+  return (
+    [op, externalId, remoteId].every((text) => typeof text === 'string') &&
+    typeof sentAt === 'number' &&
+    Array.isArray(before) &&
+    isRecord(fields) &&
+    Object.values(fields).every((hash) => typeof hash === 'string')
+  );
 }
 
 export const STORE_DEADLINE_MS = 500;
@@ -121,10 +136,15 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The result of some work, or a rejection after so many ms. No option of the drivers does this reliably. */
+/** The store did not answer within the deadline; what was asked of it may be carried out yet. */
+export class TooLate extends Error {
+  override readonly name = 'TooLate';
+}
+
+/** The result of some work, or `TooLate` after so many ms. No option of the drivers does this reliably. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('the store took too long')), ms);
+  const timer = setTimeout(() => late.reject(new TooLate('the store took too long')), ms);
   try {
     return await Promise.race([work, late.promise]);
   } finally {

@@ -1,4 +1,5 @@
 import { CustomerError } from '../errors.ts';
+import type { Trace } from '../http-client.ts';
 import type { Log } from '../log.ts';
 import type { Fields } from '../providers/provider.ts';
 import { cleanText, cleanValue, isRecord } from '../text.ts';
@@ -32,25 +33,32 @@ export async function runTool(
 ): Promise<Answer> {
   const startedAt = performance.now();
   const { log, provider, sandbox } = desk;
-  const done = (outcome: string, status?: number): void => {
+  const trace: Trace = { attempt: 0, status: undefined };
+  const done = (outcome: string): void => {
+    const ms = Math.round(performance.now() - startedAt);
     log.info('call', {
       tool: tool.name,
       provider: provider.name,
       outcome,
-      ms: Math.round(performance.now() - startedAt),
-      ...(status !== undefined && { status }),
+      ms,
+      ...(trace.attempt > 0 && { attempt: trace.attempt }),
+      ...(trace.status !== undefined && { status: trace.status }),
     });
   };
   try {
     const input = readArguments(tool.input, given);
-    const result = await tool.run(input, { ...desk, ask, call: { signal, deadline: startedAt + desk.timeoutMs } });
+    const result = await tool.run(input, {
+      ...desk,
+      ask,
+      call: { signal, deadline: startedAt + desk.timeoutMs, trace },
+    });
     done(typeof result['outcome'] === 'string' ? result['outcome'] : 'ok');
     const structured = clean({ ...result, ...(sandbox && { sandbox }) });
     return { isError: false, structured, text: JSON.stringify(structured) };
   } catch (error) {
     const known = error instanceof CustomerError;
     const { kind, message, details } = known ? error : new CustomerError('internal', BUG);
-    done(kind, known ? error.status : undefined);
+    done(kind);
     if (!known) log.error('bug', { tool: tool.name, provider: provider.name, stack: framesOf(error) });
     const structured = clean({ error: { kind, message: cleanText(message), ...details }, ...(sandbox && { sandbox }) });
     return { isError: true, structured, text: `${kind}: ${cleanText(message)}` };

@@ -133,7 +133,7 @@ export async function requireConsent(session: Session, what: string, name: strin
   if (!session.confirms) return session.call;
   const askedAt = performance.now();
   const consent = await session.ask(`${what} This cannot be undone.`);
-  const call: Call = { signal: session.call.signal, deadline: session.call.deadline + performance.now() - askedAt };
+  const call: Call = { ...session.call, deadline: session.call.deadline + performance.now() - askedAt };
   if (consent === 'accepted' || (consent === 'unavailable' && confirm === name)) return call;
   throw new CustomerError(
     'confirmation_required',

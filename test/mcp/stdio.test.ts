@@ -252,10 +252,10 @@ describe('what stands on stderr', () => {
       .parse(lines)
       .filter(({ event }) => event === 'call');
     expect(calls.map(({ tool: name, provider, outcome, status }) => ({ name, provider, outcome, status }))).toEqual([
-      { name: 'create_customer', provider: 'layer', outcome: 'created' },
-      { name: 'search_customer', provider: 'layer', outcome: 'ok' },
-      { name: 'update_customer', provider: 'layer', outcome: 'updated' },
-      { name: 'get_customer', provider: 'layer', outcome: 'not_found' },
+      { name: 'create_customer', provider: 'layer', outcome: 'created', status: 201 },
+      { name: 'search_customer', provider: 'layer', outcome: 'ok', status: 200 },
+      { name: 'update_customer', provider: 'layer', outcome: 'updated', status: 200 },
+      { name: 'get_customer', provider: 'layer', outcome: 'not_found', status: 200 },
       { name: 'create_customer', provider: 'layer', outcome: 'invalid_input' },
       { name: 'get_customer', provider: 'layer', outcome: 'invalid_input', status: 422 },
       { name: 'search_customer', provider: 'layer', outcome: 'unavailable', status: 500 },

@@ -11,10 +11,17 @@ export function chooseStore(address: string, settings: Settings): () => Promise<
   if (scheme === 'memory') return async () => memoryStore();
   if (scheme === 'sqlite' && rest)
     return async () => (await import('./sqlite.ts')).sqliteStore(rest.replace(/^\/\//, ''));
-  if ((scheme === 'redis' || scheme === 'rediss') && URL.canParse(address))
+  if ((scheme === 'redis' || scheme === 'rediss') && isServer(address, /^\/?\d*$/))
     return async () => (await import('./redis.ts')).redisStore(address);
-  if ((scheme === 'postgres' || scheme === 'postgresql') && URL.canParse(address))
+  if ((scheme === 'postgres' || scheme === 'postgresql') && isServer(address, /^/))
     return async () => (await import('./postgres.ts')).postgresStore(address);
   settings.problem('CUSTOMERS_STORE must be memory:, sqlite:<path>, redis://…, rediss://… or postgres://….');
   return async () => memoryStore();
+}
+
+/** Whether an address names a host, and a database in the form that this engine has. */
+function isServer(address: string, database: RegExp): boolean {
+  if (!/^[a-z]+:\/\//.test(address) || !URL.canParse(address)) return false;
+  const { hostname, pathname } = new URL(address);
+  return hostname !== '' && database.test(pathname);
 }

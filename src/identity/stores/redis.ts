@@ -1,5 +1,5 @@
 import { createClient, defineScript } from '@redis/client';
-import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
+import { isSettled, readIntent, STORE_DEADLINE_MS, TooLate, within, type Ledger } from '../ledger.ts';
 import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
 
@@ -62,6 +62,101 @@ const scripts = {
 
 /** Redis or Valkey. Leases by the server's clock. It starts, and comes back, by itself; while it is away every call fails at once. */
 export function redisStore(url: string): Store {
+  let current: Connection | undefined;
+
+  /**
+   * Work on a connection that is up, within the deadline. A connection that overran it is dropped: it may be dead without
+   * anybody having said so, and its queue would be worked off at a time when nobody waits for it any more.
+   */
+  const use = async <T>(work: (client: Connection['client']) => Promise<T>): Promise<T> => {
+    const mine = (current ??= connect(url));
+    try {
+      await within(STORE_DEADLINE_MS, mine.ready);
+      return await within(STORE_DEADLINE_MS, work(mine.client));
+    } catch (error) {
+      if (error instanceof TooLate && current === mine) {
+        current = undefined;
+        mine.client.destroy();
+      }
+      throw error;
+    }
+  };
+
+  const ledger: Ledger = {
+    async claim(key, { owner, leaseMs, data, reopen }) {
+      const values = [owner, String(leaseMs), JSON.stringify(data), reopen ? '1' : '0'];
+      const answer = await use((client) => client.claim([PREFIX + key, OPEN], values));
+      const [owned, state, epoch, json, lease, now] = listOf(answer);
+      const intent = readIntent({ key, state, epoch, data: json });
+      if (owned === 1) return { kind: 'owned', intent };
+      const retryInMs = Math.max(0, Number(lease) - Number(now));
+      return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
+    },
+
+    async advance({ key, epoch, state }, to) {
+      const { leaseMs, checkInMs = 0 } = to;
+      const values = [state, String(epoch), to.state, String(leaseMs), String(checkInMs), JSON.stringify(to.data)];
+      return (await use((client) => client.advance([PREFIX + key, OPEN], values))) === 1;
+    },
+
+    async get(key) {
+      const row = await use((client) => client.hGetAll(PREFIX + key));
+      return row['state'] === undefined ? undefined : readIntent({ ...row, key });
+    },
+
+    async due(prefix, limit, withinMs) {
+      const values = [PREFIX + prefix, String(limit), String(withinMs)];
+      const rows = listOf(await use((client) => client.due([OPEN], values)));
+      return rows
+        .map(listOf)
+        .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));
+    },
+  };
+
+  const cacheKeys = async (client: Connection['client']): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const keys of client.scanIterator({ MATCH: `${CACHE}*`, COUNT: 500 })) found.push(...keys);
+    return found;
+  };
+  const cache: KeyValue = {
+    async get(key) {
+      return (await use((client) => client.get(CACHE + key))) ?? undefined;
+    },
+    async set(key, value, expires) {
+      const options = expires === undefined ? {} : { expiration: { type: 'PXAT', value: Math.ceil(expires) } as const };
+      await use((client) => client.set(CACHE + key, value, options));
+    },
+    async delete(key) {
+      return (await use((client) => client.del(CACHE + key))) > 0;
+    },
+    async clear() {
+      const keys = await use(cacheKeys);
+      if (keys.length > 0) await use((client) => client.del(keys));
+    },
+    async *entries() {
+      const keys = await use(cacheKeys);
+      const values = keys.length > 0 ? await use((client) => client.mGet(keys)) : [];
+      for (const [index, value] of values.entries()) {
+        if (value !== null) yield [String(keys[index]).slice(CACHE.length), value];
+      }
+    },
+  };
+
+  return {
+    ledger,
+    cache: new KeyvStorage(cache),
+    async warnings() {
+      return unsafeSettings(await use((client) => client.configGet(['appendonly', 'appendfsync', 'maxmemory-policy'])));
+    },
+    async close() {
+      current?.client.destroy();
+    },
+  };
+}
+
+type Connection = ReturnType<typeof connect>;
+
+function connect(url: string) {
   const client = createClient({
     url,
     scripts,
@@ -73,94 +168,10 @@ export function redisStore(url: string): Store {
   });
   // Without a listener a dropped connection ends the process.
   client.on('error', () => {});
-  let connecting: Promise<unknown> | undefined;
-  const connected = async (): Promise<typeof client> => {
-    connecting ??= client.connect().catch((error: unknown) => {
-      connecting = undefined;
-      throw error;
-    });
-    await connecting;
-    return client;
-  };
-
-  const ledger: Ledger = {
-    async claim(key, { owner, leaseMs, data, reopen }) {
-      const [owned, state, epoch, json, lease, now] = listOf(
-        await (
-          await connected()
-        ).claim([PREFIX + key, OPEN], [owner, String(leaseMs), JSON.stringify(data), reopen ? '1' : '0']),
-      );
-      const intent = readIntent({ key, state, epoch, data: json });
-      if (owned === 1) return { kind: 'owned', intent };
-      const retryInMs = Math.max(0, Number(lease) - Number(now));
-      return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
-    },
-
-    async advance({ key, epoch, state }, to) {
-      const values = [
-        state,
-        String(epoch),
-        to.state,
-        String(to.leaseMs),
-        String(to.checkInMs ?? 0),
-        JSON.stringify(to.data),
-      ];
-      return (await (await connected()).advance([PREFIX + key, OPEN], values)) === 1;
-    },
-
-    async get(key) {
-      const row = await (await connected()).hGetAll(PREFIX + key);
-      return row['state'] === undefined ? undefined : readIntent({ ...row, key });
-    },
-
-    async due(prefix, limit, withinMs) {
-      const rows = listOf(await (await connected()).due([OPEN], [PREFIX + prefix, String(limit), String(withinMs)]));
-      return rows
-        .map(listOf)
-        .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));
-    },
-  };
-
-  const cache: KeyValue = {
-    async get(key) {
-      return (await (await connected()).get(CACHE + key)) ?? undefined;
-    },
-    async set(key, value, expires) {
-      await (
-        await connected()
-      ).set(
-        CACHE + key,
-        value,
-        expires === undefined ? {} : { expiration: { type: 'PXAT', value: Math.ceil(expires) } },
-      );
-    },
-    async delete(key) {
-      return (await (await connected()).del(CACHE + key)) > 0;
-    },
-    async clear() {
-      const ready = await connected();
-      for await (const keys of ready.scanIterator({ MATCH: `${CACHE}*` })) if (keys.length > 0) await ready.del(keys);
-    },
-    async *entries() {
-      const ready = await connected();
-      for await (const keys of ready.scanIterator({ MATCH: `${CACHE}*`, COUNT: 500 })) {
-        const values = keys.length > 0 ? await ready.mGet(keys) : [];
-        for (const [index, value] of values.entries())
-          if (value !== null) yield [String(keys[index]).slice(CACHE.length), value];
-      }
-    },
-  };
-
-  return {
-    ledger,
-    cache: new KeyvStorage(cache),
-    async warnings() {
-      return unsafeSettings(await (await connected()).configGet(['appendonly', 'appendfsync', 'maxmemory-policy']));
-    },
-    async close() {
-      client.destroy();
-    },
-  };
+  const ready = client.connect();
+  // Whoever waits for it hears of it; when nobody does, nothing has happened.
+  ready.catch(() => {});
+  return { client, ready };
 }
 
 /** Settings under which Redis may forget a row that it has confirmed; each can let a customer be created twice. */

@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
 import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
@@ -23,7 +24,9 @@ const SCHEMA = `
 
 /** https://sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5;
-const RETRY_MS = 20;
+/** How long SQLite itself waits for a lock; this process stands still for so long. */
+const STANDSTILL_MS = 20;
+const PAUSE_MS = 10;
 
 /**
  * The default: one file, shared by all processes of this machine, every commit on disk before it counts. It is opened at the
@@ -31,10 +34,21 @@ const RETRY_MS = 20;
  */
 export function sqliteStore(file: string): Store {
   let open: Statements | undefined;
-  const statements = (): Statements => (open ??= prepare(file));
+  /** Work on the file, tried again while another process has it locked; in between others get their turn. */
+  const use = async <T>(work: (statements: Statements) => T): Promise<T> => {
+    const giveUpAt = performance.now() + STORE_DEADLINE_MS;
+    for (;;) {
+      try {
+        return work((open ??= prepare(file)));
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
+        await sleep(PAUSE_MS);
+      }
+    }
+  };
   return {
-    ledger: sqliteLedger(statements),
-    cache: new KeyvStorage(sqliteKeyValue(statements)),
+    ledger: sqliteLedger(use),
+    cache: new KeyvStorage(sqliteKeyValue(use)),
     async close() {
       open?.database.close();
       open = undefined;
@@ -42,15 +56,24 @@ export function sqliteStore(file: string): Store {
   };
 }
 
+type Use = <T>(work: (statements: Statements) => T) => Promise<T>;
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(file: string) {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { timeout: STORE_DEADLINE_MS });
-  createTables(database);
+  makeFolder(dirname(resolve(file)));
+  const database = new DatabaseSync(file, { timeout: STANDSTILL_MS });
+  try {
+    database.exec(SCHEMA);
+    return { database, ...prepareAll(database) };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function prepareAll(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
-    database,
     claim: sql(`
       INSERT INTO intents (key, state, epoch, owner, lease_until, check_at, data)
       VALUES (:key, 'PENDING', 1, :owner, :now + :lease, 0, :data)
@@ -80,78 +103,88 @@ function prepare(file: string) {
   };
 }
 
-/** Turning a new file over to WAL does not wait for others who do the same, whatever the timeout says; so it is tried again. */
-function createTables(database: DatabaseSync): void {
-  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
-    try {
-      database.exec(SCHEMA);
-      return;
-    } catch (error) {
-      const locked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
-      if (!locked || waitedMs >= STORE_DEADLINE_MS) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
-    }
+/** A folder and those above it. Not `recursive`: below /proc Node then tries without end. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process was quicker.
+    if (!existsSync(folder)) throw error;
   }
 }
 
-function sqliteLedger(statements: () => Statements): Ledger {
+function isBusy(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'errcode' in error &&
+    typeof error.errcode === 'number' &&
+    (error.errcode & 0xff) === SQLITE_BUSY
+  );
+}
+
+function sqliteLedger(use: Use): Ledger {
   return {
-    async claim(key, { owner, leaseMs, data, reopen }) {
-      const now = Date.now();
-      const { claim, get } = statements();
-      const taken = claim.get({ key, owner, now, lease: leaseMs, data: JSON.stringify(data), reopen: reopen ? 1 : 0 });
-      if (taken) return { kind: 'owned', intent: readIntent(taken) };
-      const row = get.get(key);
-      // Nothing deletes rows, so the row that kept us out is there.
-      if (!row) throw new Error('the ledger lost a row');
-      const intent = readIntent(row);
-      const leaseUntil = Number(row['lease_until']);
-      const settled = isSettled(intent, reopen && leaseUntil > now);
-      return settled ? { kind: 'settled', intent } : { kind: 'busy', retryInMs: Math.max(0, leaseUntil - now) };
-    },
+    claim: (key, { owner, leaseMs, data, reopen }) =>
+      use(({ claim, get }) => {
+        const now = Date.now();
+        const taken = claim.get({
+          key,
+          owner,
+          now,
+          lease: leaseMs,
+          data: JSON.stringify(data),
+          reopen: reopen ? 1 : 0,
+        });
+        if (taken) return { kind: 'owned', intent: readIntent(taken) };
+        const row = get.get(key);
+        // Nothing deletes rows, so the row that kept us out is there.
+        if (!row) throw new Error('the ledger lost a row');
+        const intent = readIntent(row);
+        const retryInMs = Math.max(0, Number(row['lease_until']) - now);
+        return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
+      }),
 
-    async advance({ key, epoch, state }, to) {
-      const now = Date.now();
-      const { changes } = statements().advance.run({
-        key,
-        epoch,
-        from: state,
-        to: to.state,
-        lease_until: to.leaseMs === 0 ? 0 : now + to.leaseMs,
-        check_at: now + (to.checkInMs ?? 0),
-        data: JSON.stringify(to.data),
-      });
-      return Number(changes) === 1;
-    },
+    advance: ({ key, epoch, state }, to) =>
+      use(({ advance }) => {
+        const now = Date.now();
+        const { changes } = advance.run({
+          key,
+          epoch,
+          from: state,
+          to: to.state,
+          lease_until: to.leaseMs === 0 ? 0 : now + to.leaseMs,
+          check_at: now + (to.checkInMs ?? 0),
+          data: JSON.stringify(to.data),
+        });
+        return Number(changes) === 1;
+      }),
 
-    async get(key) {
-      const row = statements().get.get(key);
-      return row && readIntent(row);
-    },
+    get: (key) =>
+      use(({ get }) => {
+        const row = get.get(key);
+        return row && readIntent(row);
+      }),
 
-    async due(prefix, limit, withinMs) {
-      return statements().due.all({ now: Date.now(), within: withinMs, prefix, limit }).map(readIntent);
-    },
+    due: (prefix, limit, withinMs) =>
+      use(({ due }) => due.all({ now: Date.now(), within: withinMs, prefix, limit }).map(readIntent)),
   };
 }
 
-function sqliteKeyValue(statements: () => Statements): KeyValue {
+function sqliteKeyValue(use: Use): KeyValue {
   return {
-    async get(key) {
-      const row = statements().read.get(key, Date.now());
-      return row && String(row['value']);
-    },
-    async set(key, value, expires) {
-      statements().write.run(key, value, expires ?? null);
-    },
-    async delete(key) {
-      return Number(statements().remove.run(key).changes) > 0;
-    },
-    async clear() {
-      statements().clear.run();
-    },
+    get: (key) =>
+      use(({ read }) => {
+        const row = read.get(key, Date.now());
+        return row && String(row['value']);
+      }),
+    set: (key, value, expires) => use(({ write }) => void write.run(key, value, expires ?? null)),
+    delete: (key) => use(({ remove }) => Number(remove.run(key).changes) > 0),
+    clear: () => use(({ clear }) => void clear.run()),
     async *entries() {
-      for (const row of statements().entries.all(Date.now())) yield [String(row['key']), String(row['value'])];
+      const rows = await use(({ entries }) => entries.all(Date.now()));
+      for (const row of rows) yield [String(row['key']), String(row['value'])];
     },
   };
 }
