@@ -1,6 +1,9 @@
-import { defineConfig } from 'rolldown';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { defineConfig, type Plugin } from 'rolldown';
 
-// One small file that checks the Node version, one bundle behind it, and lazy parts only for what is seldom asked for.
+// One small file that checks the Node version, one bundle behind it, and lazy parts for what is seldom asked for. What is
+// installed is this and nothing else, so the licences of what is in it go with it.
 export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
@@ -12,4 +15,40 @@ export default defineConfig({
     entryFileNames: 'main.js',
     chunkFileNames: '[name]-[hash].js',
   },
+  plugins: [licences()],
 });
+
+function licences(): Plugin {
+  return {
+    name: 'licences',
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+      const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
+      const source = [...folders]
+        .sort()
+        .map(notice)
+        .join(`\n${'-'.repeat(80)}\n\n`);
+      this.emitFile({ type: 'asset', fileName: 'LICENSES.txt', source });
+    },
+  };
+}
+
+/** The folder of the package that a module belongs to, or `undefined` for our own. */
+function packageFolder(id: string): string | undefined {
+  if (!id.includes('/node_modules/')) return undefined;
+  let folder = dirname(id);
+  // Some packages have a nameless package.json below, only to tell the kind of their modules.
+  while (!existsSync(join(folder, 'package.json')) || nameOf(folder) === undefined) folder = dirname(folder);
+  return folder;
+}
+
+function nameOf(folder: string): string | undefined {
+  const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return typeof name === 'string' && typeof version === 'string' ? `${name} ${version}` : undefined;
+}
+
+function notice(folder: string): string {
+  const file = readdirSync(folder).find((name) => /^licen[cs]e(\.|$)/i.test(name));
+  const { license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return `${nameOf(folder)}\n\n${file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim()}\n`;
+}
