@@ -64,19 +64,22 @@ async function examineOpen({ creates, timeoutMs, provider }: Setup['desk'], sett
       open.length === 0 ? 'none is open' : `${open.length} open: ${open.map(({ data }) => data.externalId).join(', ')}`,
     ].join(', ');
     if (open.length === 0) return { check: 'open creates', ok: true, found };
-    const link = provider.traits.externalIdInUpdate === 'linked' ? 'link_customer when the customer is there, ' : '';
     return {
       check: 'open creates',
       ok: false,
       found,
-      remedy: settle
-        ? `Look in ${provider.title}; then ${link}create_customer with resend: true when it is not.`
-        : 'customers-mcp doctor --settle looks for them at the provider.',
+      remedy: settle ? remedyFor(provider) : 'customers-mcp doctor --settle looks for them at the provider.',
     };
   } catch (error) {
     if (!(error instanceof CustomerError)) throw error;
     return { check: 'open creates', ok: false, found: error.message };
   }
+}
+
+function remedyFor({ title, traits, findByExternalId }: Setup['desk']['provider']): string {
+  if (findByExternalId)
+    return `Call create_customer with the same ${traits.externalIdField} again: it looks first, and sends when that is safe.`;
+  return `Look in ${title}: link_customer ties it when it is there, create_customer with resend: true sends it again when it is not.`;
 }
 
 function callOf(timeoutMs: number) {

@@ -58,6 +58,8 @@ const RESERVE_MS = 750;
 /** Pauses of the reconciler between two looks at the same identity. */
 const FIRST_CHECK_MS = 60_000;
 const LAST_CHECK_MS = 3_600_000;
+/** After so many looks, half a day in all, a create that may be sent again is taken for one that never ran. */
+const MOST_CHECKS = 16;
 
 /**
  * Creates a customer at most once per external id, whatever crashes.
@@ -159,8 +161,10 @@ export class CreateOnce {
     const [only, ...others] = await this.#search(data, undefined, call);
     if (only && others.length > 0) return { state: 'CONFLICT', data, leaseMs: 0 };
     if (only) return this.#found(data, only);
-    if (this.#mayBeSentAgain(data)) return free(data);
     const checks = (data.checks ?? 0) + 1;
+    // Nobody is waiting, so nothing is gained by giving up early, and a late commit would be nobody's.
+    const hopeless = checks > MOST_CHECKS && this.#mayBeSentAgain(data);
+    if (hopeless || this.#neverSent.has(sendOf(data))) return free(data);
     const checkInMs = Math.min(FIRST_CHECK_MS * 2 ** (checks - 1), LAST_CHECK_MS) * (0.9 + this.#around.random() * 0.2);
     return { state: 'UNSURE', data: { ...data, checks }, leaseMs: 0, checkInMs };
   }
@@ -243,7 +247,7 @@ export class CreateOnce {
     try {
       accepted = await this.#send(sent, request, call);
     } catch (error) {
-      if (!isUnknown(error)) return this.#refused(sent, request, error, call);
+      if (!isUnknown(error)) return this.#refused(claimed, sent, request, error, call);
       const found = error instanceof CustomerError ? await this.#theOne(data, request, call) : undefined;
       const shown = found && this.#shows(data, found);
       if (!found || (writesOver && !shown)) {
@@ -278,8 +282,8 @@ export class CreateOnce {
     } catch (error) {
       // The store may carry it out yet, when it comes back; nothing was sent, so that is taken back behind it, and, as that
       // may be lost too, remembered.
-      this.#neverSent.add(sendOf(sent.data));
-      void this.#ledger.advance(sent, freeOrDone(sent.data)).catch(() => false);
+      if (claimed.state !== 'UNSURE') this.#neverSent.add(sendOf(sent.data));
+      void this.#ledger.advance(sent, asBefore(claimed)).catch(() => false);
       throw error;
     }
     throw inProgress(claimed.data.externalId, 1_000);
@@ -306,8 +310,14 @@ export class CreateOnce {
   }
 
   /** The provider said no, or was never reached: the identity is as it was before. */
-  async #refused(sent: Intent, request: CreateRequest, error: unknown, call: Call): Promise<CreateAnswer> {
-    await this.#conclude(sent, freeOrDone(sent.data));
+  async #refused(
+    claimed: Intent,
+    sent: Intent,
+    request: CreateRequest,
+    error: unknown,
+    call: Call,
+  ): Promise<CreateAnswer> {
+    await this.#conclude(sent, asBefore(claimed));
     const mayBeTwin = error instanceof CustomerError && (error.kind === 'conflict' || error.kind === 'invalid_input');
     if (!mayBeTwin || this.#provider.traits.createUpserts) throw error;
     // A provider that refuses a code that is taken has answered the question: the customer is there.
@@ -433,7 +443,7 @@ export class CreateOnce {
       if (await this.#ledger.advance(intent, to)) return true;
       const now = await this.#ledger.get(intent.key);
       if (now?.state === 'DONE' && now.data.remoteId === to.data.remoteId) return true;
-      if (now?.state !== 'UNSURE' || to.state === 'UNSURE' || now.data.sentAt !== to.data.sentAt) return false;
+      if (now?.state !== 'UNSURE' || to.state === 'UNSURE' || now.data.sentAt !== intent.data.sentAt) return false;
       return await this.#ledger.advance(now, to);
     } catch {
       return false;
@@ -445,9 +455,7 @@ export class CreateOnce {
     try {
       return await work();
     } catch (error) {
-      const to: Advance =
-        intent.state === 'PENDING' ? free(intent.data) : { state: intent.state, data: intent.data, leaseMs: 0 };
-      const ours = await this.#ledger.advance(intent, to).catch(() => true);
+      const ours = await this.#ledger.advance(intent, asBefore(intent)).catch(() => true);
       // Somebody took over while we looked, so what we found may be their work.
       throw ours ? error : inProgress(intent.data.externalId, 1_000);
     }
@@ -524,9 +532,9 @@ function free(data: IntentData): Advance {
   return { state: 'GONE', data, leaseMs: 0 };
 }
 
-/** Back to where it was before a send that did not happen. */
-function freeOrDone(data: IntentData): Advance {
-  return data.remoteId === undefined ? free(data) : { state: 'DONE', data, leaseMs: 0 };
+/** Back to where it was before a send that did not happen: an earlier one may still be under way. */
+function asBefore({ state, data }: Intent): Advance {
+  return state === 'PENDING' ? free(data) : { state, data, leaseMs: 0 };
 }
 
 /** Names one send of one intent. */
