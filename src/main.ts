@@ -11,6 +11,11 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(1);
 }
 module.enableCompileCache?.();
+// Node 22 calls its SQLite experimental on stderr, at every start; it is the one that Node 24 calls stable.
+const { emitWarning } = process;
+process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+  if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
+};
 const { run } = await import('./cli.ts');
 
 const stopped = new Promise((resolve) => {
