@@ -58,6 +58,16 @@ export class Settings {
     return value ?? '';
   }
 
+  /** A value that goes into a header as it is. */
+  header(name: string, value: string | undefined): string {
+    if (value !== undefined && !/^[\u0021-\u007e]*$/.test(value)) {
+      this.problem(
+        `${name} holds characters that cannot be sent: it must be one line of plain letters, digits and signs, without spaces.`,
+      );
+    }
+    return value ?? '';
+  }
+
   /** Whether a variable is set, by itself or as a file, whatever its content. */
   has(name: string): boolean {
     return [name, `${name}_FILE`].some((key) => Boolean(this.#environment[key]?.trim()));

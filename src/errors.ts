@@ -60,7 +60,7 @@ export class CustomerError extends Error {
 /** Refused input, with the fields named both in the sentence and in `fields`. */
 export function invalidInput(problems: readonly FieldError[], help = ''): CustomerError {
   const sentences = problems.map(({ path, message }) =>
-    path === '' || message.includes(path) ? message : `${path}: ${message}`,
+    path === '' || message.startsWith('unknown argument') ? message : `${path}: ${message}`,
   );
   const sentence = sentences.join('; ').replace(/[.?]?$/, (end) => end || '.');
   return new CustomerError('invalid_input', `${sentence} ${help}Nothing was sent.`, { fields: problems });

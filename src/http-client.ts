@@ -25,6 +25,8 @@ export type Effect = 'read' | 'idempotent' | 'create';
 
 export interface HttpRequest {
   readonly effect: Effect;
+  /** The path names one customer, so a 404 is about that one. */
+  readonly byId?: boolean;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the base URL; made with {@link path} wherever it holds a value. */
   readonly path: string;
@@ -76,8 +78,8 @@ export function path(parts: TemplateStringsArray, ...values: readonly string[]):
 }
 
 function segment(value: string): string {
-  if (value === '' || value === '.' || value === '..') {
-    throw new CustomerError('invalid_input', `"${value}" cannot be an id. Nothing was sent.`);
+  if (value === '' || value === '.' || value === '..' || !value.isWellFormed()) {
+    throw new CustomerError('invalid_input', `${JSON.stringify(value)} cannot be an id. Nothing was sent.`);
   }
   return encodeURIComponent(value);
 }
@@ -204,7 +206,7 @@ export class HttpClient {
         method: request.method,
         body: payload ?? null,
         headers: {
-          accept: 'application/json',
+          accept: 'application/json, application/hal+json, */*;q=0.1',
           'accept-encoding': 'identity',
           'user-agent': 'customers-mcp',
           ...(contentType !== undefined && { 'content-type': contentType }),
@@ -295,7 +297,9 @@ export class HttpClient {
         return error('forbidden', `The account behind ${credentials} may not do this.`);
       case 404:
       case 410:
-        return error('not_found', 'Check the id, or use search_customer to find the customer.');
+        return request.byId
+          ? error('not_found', 'Check the id, or use search_customer to find the customer.')
+          : error('not_found', `Check ${credentials} and ${address}.`);
       case 409:
       case 412:
         return error('conflict', 'Use search_customer to see what is there before changing anything.');

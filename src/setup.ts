@@ -117,6 +117,10 @@ function chooseProvider(
     return { definition: definition ?? standard, sandbox: config.sandbox || !definition };
   }
   if (config.sandbox) return { definition: standard, sandbox: true };
+  if (settings.has('CUSTOMERS_SANDBOX'))
+    settings.problem(
+      `CUSTOMERS_PROVIDER is not set, and CUSTOMERS_SANDBOX is false. Set CUSTOMERS_PROVIDER to one of ${names}.`,
+    );
   const given = providers.flatMap(({ variables }) => variables.filter((variable) => settings.has(variable)));
   if (given.length > 0)
     settings.problem(

@@ -36,7 +36,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value if it is a string with something in it. */
+/** The value as text, if it is a string with something in it or a whole number, as ids and codes sometimes are. */
 export function textOf(value: unknown): string | undefined {
+  if (Number.isSafeInteger(value)) return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

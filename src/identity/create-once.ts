@@ -176,7 +176,9 @@ export class CreateOnce {
     const data = { op, externalId: '', fields: fingerprint(op, request.fields), sentAt: this.#around.now(), before };
     const accepted = await this.#provider.createCustomer(request.document, this.#seenThrough(call));
     const searches = !accepted.customer && !this.#provider.findByExternalId;
-    return this.#created(accepted, searches ? await this.#theOne(data, request, call) : undefined);
+    // Without a key there is nothing that it could have written over.
+    const answer = this.#created(accepted, searches ? await this.#theOne(data, request, call) : undefined);
+    return { ...answer, outcome: 'created' };
   }
 
   async #createKeyed(externalId: string, request: CreateRequest, call: Call): Promise<CreateAnswer> {

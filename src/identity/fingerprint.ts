@@ -8,7 +8,7 @@ export function fingerprint(salt: string, fields: Fields): Fingerprint {
   return Object.fromEntries(
     Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([field, value]): [string, string] => [field, hash(`${salt}\n${field}\n${canonical(value)}`)])
+      .map(([field, value]): [string, string] => [field, hash(`${salt}\n${field}\n${canonical(field, value)}`)])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 }
@@ -28,6 +28,8 @@ function hash(text: string): string {
 }
 
 /** Spelling that providers are known to tidy up does not make another value. */
-function canonical(value: unknown): string {
-  return JSON.stringify(typeof value === 'string' ? value.normalize('NFC').trim() : value);
+function canonical(field: string, value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  const text = value.normalize('NFC').trim();
+  return JSON.stringify(/email$/i.test(field) ? text.toLowerCase() : text);
 }

@@ -67,7 +67,10 @@ export function looksTheSame(
   similar: readonly ProviderCustomer[],
 ): CustomerError {
   const who = similar.length === 1 ? 'a customer' : `${similar.length} customers`;
-  const tie = externalId === undefined ? '' : ' If it is the same customer, tie it with link_customer.';
+  const tie =
+    externalId === undefined
+      ? ' If it is the same customer, work with it by its customer_id.'
+      : ' If it is the same customer, tie it with link_customer.';
   return new CustomerError(
     'possible_duplicate',
     `${title} has ${who} with this email already; nothing was created.${tie} If it is another customer, call again with allow_duplicate: true.`,

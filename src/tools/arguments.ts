@@ -26,12 +26,12 @@ function isNotGiven(value: unknown): boolean {
 }
 
 function refuseUnknown(name: string, names: readonly string[]): FieldError {
-  const [nearest] = names
-    .map((own) => ({ own, distance: leven(own.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const near = nearest && nearest.distance <= Math.max(2, name.length / 2);
-  const shown = quote(name.slice(0, 100));
-  return { path: shown, message: `unknown argument \`${shown}\`${near ? `; did you mean \`${nearest.own}\`?` : ''}` };
+  const [given, shown] = [name.toLowerCase(), quote(name.slice(0, 100))];
+  const distance = (own: string): number =>
+    own.toLowerCase().includes(given) && given.length > 2 ? 1 : leven(own.toLowerCase(), given);
+  const [nearest] = names.toSorted((a, b) => distance(a) - distance(b));
+  const near = nearest !== undefined && distance(nearest) <= Math.max(2, name.length / 2);
+  return { path: shown, message: `unknown argument \`${shown}\`${near ? `; did you mean \`${nearest}\`?` : ''}` };
 }
 
 function asProblem(issue: z.core.$ZodIssue): FieldError {

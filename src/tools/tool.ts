@@ -138,7 +138,7 @@ export async function requireConsent(session: Session, what: string, name: strin
   throw new CustomerError(
     'confirmation_required',
     consent === 'declined'
-      ? 'The person declined, so nothing was done. Do not try again unless they ask for it.'
+      ? 'The person did not agree, so nothing was done. Do not try again unless they ask for it.'
       : `${what} This cannot be undone. Ask the person; if they agree, repeat the call with confirm set to exactly ${JSON.stringify(name)}.`,
     consent === 'declined' ? {} : { confirm: name },
   );

@@ -90,7 +90,7 @@ export class DayZero implements Provider<Documents> {
   async updateCustomer(id: string, { set, clear }: Changes, call: Call): Promise<Updated> {
     const json = { ...set, ...Object.fromEntries(clear.map((field) => [field, null])) };
     const { body } = await this.#send(
-      { effect: 'idempotent', method: 'PUT', path: CUSTOMERS + path`/${id}`, json },
+      { effect: 'idempotent', byId: true, method: 'PUT', path: CUSTOMERS + path`/${id}`, json },
       call,
     );
     const changed = Object.keys(json);
@@ -100,7 +100,10 @@ export class DayZero implements Provider<Documents> {
   }
 
   async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
-    const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS + path`/${id}` }, call);
+    const { body } = await this.#send(
+      { effect: 'read', byId: true, method: 'GET', path: CUSTOMERS + path`/${id}` },
+      call,
+    );
     const customer = readCustomer(body);
     if (!customer) throw notUnderstood(this.title);
     return customer;
@@ -111,18 +114,26 @@ export class DayZero implements Provider<Documents> {
     const inner = isRecord(body) && 'data' in body ? body['data'] : body;
     const page = isRecord(inner) ? inner : {};
     const rows = readRows(this.title, Array.isArray(inner) ? inner : page['items'], readCustomer);
+    // Some versions of the pages have the paging inside the envelope, some could have it beside the rows.
+    const beside: Fields = isRecord(body) ? body : {};
+    const nextCursor = textOf(page['next_cursor'] ?? beside['next_cursor']);
+    const flag = page['has_more'] ?? beside['has_more'];
+    const hasMore = flag === undefined ? nextCursor !== undefined : flag === true;
     const total = page['total_count'] ?? page['total'];
     return {
       ...rows,
-      hasMore: page['has_more'] === true,
-      nextCursor: page['has_more'] === true ? textOf(page['next_cursor']) : undefined,
+      hasMore,
+      nextCursor: hasMore ? nextCursor : undefined,
       total: typeof total === 'number' ? total : undefined,
     };
   }
 
   /** Answers 200 with a message and no customer. */
   async archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
-    const { body } = await this.#send({ effect: 'idempotent', method: 'DELETE', path: CUSTOMERS + path`/${id}` }, call);
+    const { body } = await this.#send(
+      { effect: 'idempotent', byId: true, method: 'DELETE', path: CUSTOMERS + path`/${id}` },
+      call,
+    );
     return readCustomer(body);
   }
 
@@ -130,11 +141,15 @@ export class DayZero implements Provider<Documents> {
   async findSimilar({ email }: z.output<Documents['create']>, call: Call): Promise<readonly ProviderCustomer[]> {
     const same = (customer: ProviderCustomer): boolean =>
       String(customer.document['email']).toLowerCase() === email.toLowerCase();
-    const found: ProviderCustomer[] = [];
-    for await (const customer of this.#pages({ email }, call)) {
-      if (customer.state === 'active' && same(customer)) found.push(customer);
+    // The filter is exact, and the provider may have put the domain, or all of it, into lower case when it stored it.
+    const [local, domain = ''] = [email.slice(0, email.lastIndexOf('@')), email.slice(email.lastIndexOf('@'))];
+    const found = new Map<string, ProviderCustomer>();
+    for (const spelling of new Set([email, local + domain.toLowerCase(), email.toLowerCase()])) {
+      for await (const customer of this.#pages({ email: spelling }, call)) {
+        if (customer.state === 'active' && same(customer)) found.set(customer.id, customer);
+      }
     }
-    return found;
+    return [...found.values()];
   }
 
   async findCreatedSince(since: number, call: Call): Promise<readonly ProviderCustomer[]> {
@@ -211,7 +226,7 @@ function readCustomer(body: unknown): ProviderCustomer | undefined {
     id,
     externalId: undefined,
     name: textOf(document['name']),
-    state: document['is_deleted'] === true ? 'deleted' : 'active',
+    state: document['is_deleted'] === true || textOf(document['deleted_at']) !== undefined ? 'deleted' : 'active',
     createdAt: Number.isNaN(createdAt) ? undefined : createdAt,
     document,
   };

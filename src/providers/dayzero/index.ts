@@ -12,9 +12,9 @@ export const dayzero: ProviderDefinition = {
 
   configure(settings) {
     const baseUrl = settings.url('DAYZERO_BASE_URL', HOST, '/api/v1');
-    const apiToken = settings.required('DAYZERO_API_TOKEN');
-    const businessId = settings.required('DAYZERO_BUSINESS_ID');
-    const userEmail = settings.optional('DAYZERO_USER_EMAIL');
+    const apiToken = settings.header('DAYZERO_API_TOKEN', settings.required('DAYZERO_API_TOKEN'));
+    const businessId = settings.header('DAYZERO_BUSINESS_ID', settings.required('DAYZERO_BUSINESS_ID'));
+    const userEmail = settings.header('DAYZERO_USER_EMAIL', settings.optional('DAYZERO_USER_EMAIL')) || undefined;
     return () =>
       new DayZero({
         baseUrl,

@@ -27,8 +27,6 @@ export interface LayerOptions {
 
 type Documents = typeof layerDocuments;
 
-const MOST_TOKENS_PER_CALL = 5;
-
 const traits: Traits = {
   externalIdField: 'external_id',
   onCreate: 'The same external_id again updates that customer.',
@@ -111,7 +109,13 @@ export class Layer implements Provider<Documents> {
     if (changed.length === 0) return { customer: before, changed };
 
     const { body } = await this.#send(
-      { effect: 'idempotent', method: 'PUT', path: this.#customers + path`/${id}`, json: { ...present, ...wanted } },
+      {
+        effect: 'idempotent',
+        byId: true,
+        method: 'PUT',
+        path: this.#customers + path`/${id}`,
+        json: { ...present, ...wanted },
+      },
       call,
     );
     const customer = readCustomer(body);
@@ -121,7 +125,10 @@ export class Layer implements Provider<Documents> {
   }
 
   async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
-    const { body } = await this.#send({ effect: 'read', method: 'GET', path: this.#customers + path`/${id}` }, call);
+    const { body } = await this.#send(
+      { effect: 'read', byId: true, method: 'GET', path: this.#customers + path`/${id}` },
+      call,
+    );
     const customer = readCustomer(body);
     if (!customer) throw notUnderstood(this.title);
     return customer;
@@ -162,7 +169,7 @@ export class Layer implements Provider<Documents> {
 
   /** The customer under the names that create and update use: `memo` is `notes`, `transaction_tags` are `tags`. */
   fieldsOf({ document }: ProviderCustomer): Fields {
-    const texts = [
+    const names = [
       'external_id',
       'individual_name',
       'company_name',
@@ -171,13 +178,15 @@ export class Layer implements Provider<Documents> {
       'office_phone',
       'address_string',
     ];
-    const tags = (Array.isArray(document['transaction_tags']) ? document['transaction_tags'] : [])
+    const own = document['transaction_tags'] ?? document['tags'];
+    const tags = (Array.isArray(own) ? own : [])
       .filter(isRecord)
       .filter((tag) => !tag['deleted_at'] && !tag['archived_at'])
       .map(({ key, value }) => ({ key, value }));
     const notes = textOf(document['notes']) ?? textOf(document['memo']);
+    const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
     return Object.fromEntries([
-      ...texts.flatMap((field) => (textOf(document[field]) === undefined ? [] : [[field, document[field]]])),
+      ...names.flatMap((name) => (isGiven(document[name]) ? [[name, document[name]]] : [])),
       ...(notes === undefined ? [] : [['notes', notes]]),
       ...(tags.length === 0 ? [] : [['tags', tags]]),
     ]);
@@ -185,7 +194,7 @@ export class Layer implements Provider<Documents> {
 
   async #changeStatus(id: string, action: 'archive' | 'unarchive', call: Call): Promise<ProviderCustomer | undefined> {
     const { body } = await this.#send(
-      { effect: 'idempotent', method: 'POST', path: this.#customers + path`/${id}/${action}` },
+      { effect: 'idempotent', byId: true, method: 'POST', path: this.#customers + path`/${id}/${action}` },
       call,
     );
     return readCustomer(body) ?? this.getCustomer(id, call).catch(() => undefined);
@@ -196,7 +205,7 @@ export class Layer implements Provider<Documents> {
    * the hands of other calls; a fresh one that is refused at once means that the credentials are wrong.
    */
   async #send(request: HttpRequest, call: Call): Promise<HttpResponse> {
-    for (let tokens = 1; ; tokens += 1) {
+    for (let fresh = 0; ;) {
       const token = await this.#tokens.current(call);
       try {
         const response = await this.#http.send(
@@ -207,8 +216,8 @@ export class Layer implements Provider<Documents> {
         return response;
       } catch (error) {
         if (!(error instanceof CustomerError) || error.kind !== 'unauthorized') throw error;
-        const hopeless = tokens >= MOST_TOKENS_PER_CALL || (tokens > 1 && !token.proven);
-        if (!this.#tokens.renew(token) || hopeless) throw error;
+        if (!token.proven) fresh += 1;
+        if (!this.#tokens.renew(token) || fresh > 1) throw error;
       }
     }
   }

@@ -31,7 +31,8 @@ export const layer: ProviderDefinition = {
     const baseUrl = settings.url('LAYER_BASE_URL', HOSTS[environment], '/v1');
     const tokenUrl = settings.url('LAYER_TOKEN_URL', TOKEN_URL);
     const businessId = settings.required('LAYER_BUSINESS_ID');
-    const accessToken = settings.optional('LAYER_ACCESS_TOKEN');
+    if (['.', '..'].includes(businessId)) settings.problem('LAYER_BUSINESS_ID is not the id of a business.');
+    const accessToken = settings.header('LAYER_ACCESS_TOKEN', settings.optional('LAYER_ACCESS_TOKEN')) || undefined;
     const clientId = accessToken === undefined ? settings.required('LAYER_CLIENT_ID', OR_TOKEN) : '';
     const clientSecret = accessToken === undefined ? settings.required('LAYER_CLIENT_SECRET', OR_TOKEN) : '';
     return () =>

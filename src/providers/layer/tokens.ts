@@ -115,12 +115,21 @@ export class ClientCredentialTokens implements Tokens {
   }
 }
 
-/** OAuth servers refuse wrong credentials with 400 as well as with 401 (RFC 6749, 5.2). */
+/** OAuth servers refuse wrong credentials with 400 as well as with 401 (RFC 6749, 5.2); any other refusal is about the address. */
 function asCredentialError(error: unknown): unknown {
-  if (!(error instanceof CustomerError) || error.kind !== 'invalid_input') return error;
-  const sentence = error.message.replace(
-    'Mend the input and call again.',
-    'Check LAYER_CLIENT_ID, LAYER_CLIENT_SECRET and LAYER_ENVIRONMENT.',
+  if (!(error instanceof CustomerError) || ['unauthorized', 'rate_limited', 'unavailable'].includes(error.kind))
+    return error;
+  const look =
+    error.kind === 'invalid_input' || error.kind === 'forbidden'
+      ? 'LAYER_CLIENT_ID, LAYER_CLIENT_SECRET and LAYER_ENVIRONMENT'
+      : 'LAYER_TOKEN_URL';
+  const said = error.message.replace(
+    / (Mend the input|Check |The account behind|Use search_customer|Redirects are).*$/s,
+    '',
   );
-  return new CustomerError('unauthorized', sentence, error.status === undefined ? {} : { status: error.status });
+  return new CustomerError(
+    'unauthorized',
+    `${said} Check ${look}.`,
+    error.status === undefined ? {} : { status: error.status },
+  );
 }

@@ -28,7 +28,7 @@ const LARGEST_PAGE = 250;
 const MOST_LOOKUP_PAGES = 200;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The search or the get-one call itself is not available; says nothing about the customer. */
-const NOT_OFFERED: ReadonlySet<number | undefined> = new Set([400, 405, 411, 413, 415, 501]);
+const NOT_OFFERED: ReadonlySet<number | undefined> = new Set([400, 403, 405, 411, 413, 415, 422, 501]);
 
 const traits: Traits = {
   externalIdField: 'CustomerCode',
@@ -98,7 +98,7 @@ export class Notify implements Provider<Documents> {
   async updateCustomer(id: string, { set, clear }: Changes, call: Call): Promise<Updated> {
     const form = { ...asForm(set), ...Object.fromEntries(clear.map((field) => [field, ''])) };
     const { body } = await this.#send(
-      { effect: 'idempotent', method: 'PATCH', path: CUSTOMERS + path`/${id}`, form },
+      { effect: 'idempotent', byId: true, method: 'PATCH', path: CUSTOMERS + path`/${id}`, form },
       call,
     );
     const changed = Object.keys(form);
@@ -111,12 +111,16 @@ export class Notify implements Provider<Documents> {
   async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
     let refusal: CustomerError;
     try {
-      const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS + path`/${id}` }, call);
+      const { body } = await this.#send(
+        { effect: 'read', byId: true, method: 'GET', path: CUSTOMERS + path`/${id}` },
+        call,
+      );
       const customer = readCustomer(body);
       if (!customer) throw notUnderstood(this.title);
       return customer;
     } catch (error) {
-      if (!(error instanceof CustomerError) || (error.kind !== 'not_found' && error.status !== 405)) throw error;
+      if (!(error instanceof CustomerError) || (error.kind !== 'not_found' && !NOT_OFFERED.has(error.status)))
+        throw error;
       refusal = error;
     }
     const listed = await this.#firstFrom(id, call);
@@ -150,7 +154,7 @@ export class Notify implements Provider<Documents> {
   }
 
   async archiveCustomer(id: string, call: Call): Promise<undefined> {
-    await this.#send({ effect: 'idempotent', method: 'DELETE', path: CUSTOMERS + path`/${id}` }, call);
+    await this.#send({ effect: 'idempotent', byId: true, method: 'DELETE', path: CUSTOMERS + path`/${id}` }, call);
   }
 
   /**
@@ -165,11 +169,12 @@ export class Notify implements Provider<Documents> {
         call,
       );
       const found = readCustomer(body);
-      if (found) return found.externalId === code ? found : undefined;
+      if (found) return [code, undefined].includes(found.externalId) ? { ...found, externalId: code } : undefined;
       if (isRecord(body) && Object.keys(body).length === 0) return undefined;
     } catch (error) {
       if (error instanceof CustomerError && error.kind === 'not_found') return undefined;
-      if (!(error instanceof CustomerError) || !NOT_OFFERED.has(error.status)) throw error;
+      const offered = error instanceof CustomerError && error.kind !== 'bad_response' && !NOT_OFFERED.has(error.status);
+      if (offered || !(error instanceof CustomerError)) throw error;
     }
     return this.#findInList(code, call);
   }

@@ -12,7 +12,7 @@ export const notify: ProviderDefinition = {
 
   configure(settings) {
     const baseUrl = settings.url('NOTIFY_BASE_URL', HOST, '/v2');
-    const apiKey = settings.required('NOTIFY_API_KEY');
+    const apiKey = settings.header('NOTIFY_API_KEY', settings.required('NOTIFY_API_KEY'));
     // The key is the tenant: Notify has no other name for it.
     return () => new Notify({ baseUrl, apiKey, account: accountKey(baseUrl, apiKey), credentials: 'NOTIFY_API_KEY' });
   },
