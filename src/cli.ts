@@ -167,9 +167,11 @@ async function call(
 
 async function doctor(
   options: { json: boolean; settle: boolean },
-  { environment, stdout, stderr }: Terminal,
+  { environment, stdout, stopped }: Terminal,
 ): Promise<number> {
-  const findings = await examineAll(environment, stderr, options.settle);
+  const stopping = new AbortController();
+  void stopped.then(() => stopping.abort());
+  const findings = await examineAll(environment, options.settle, stopping.signal);
   const healthy = findings.every(({ ok }) => ok);
   if (options.json) return print(stdout, `${JSON.stringify({ healthy, findings }, undefined, 2)}\n`, healthy ? 0 : 1);
   const lines = findings.map(
@@ -180,16 +182,16 @@ async function doctor(
 }
 
 /** Settings that do not add up are a finding like any other. */
-async function examineAll(environment: Environment, stderr: Writable, settle: boolean): Promise<readonly Finding[]> {
+async function examineAll(environment: Environment, settle: boolean, signal: AbortSignal): Promise<readonly Finding[]> {
   let setup: Setup;
   try {
-    setup = await setUp({ ...environment, CUSTOMERS_LOG: 'silent' }, (text) => stderr.write(text));
+    setup = await setUp(environment, () => {});
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => ({ check: 'settings', ok: false, found: problem }));
   }
   try {
-    return await examine(setup, settle);
+    return await examine(setup, settle, signal);
   } finally {
     await setup.close();
   }

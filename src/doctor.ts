@@ -1,6 +1,7 @@
 import { CustomerError } from './errors.ts';
 import { settleOpen } from './identity/reconciler.ts';
 import type { Setup } from './setup.ts';
+import { cleanText } from './text.ts';
 
 /** One thing that was looked at, what was found, and what to do if it is not as it should be. */
 export interface Finding {
@@ -15,14 +16,18 @@ const MOST_OPEN = 1_000;
 const ALL_MS = 24 * 3_600_000;
 
 /** Looks at the store, the account and the creates that are open. Reads one customer page at most; with `settle`, searches for what is open. */
-export async function examine({ desk, store }: Setup, settle: boolean): Promise<readonly Finding[]> {
+export async function examine(
+  { desk, store }: Setup,
+  settle: boolean,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
   const { provider, sandbox } = desk;
   const account = sandbox ? `${provider.title}, simulated on this machine` : provider.title;
   return [
     { check: 'settings', ok: true, found: `${account}, store ${store.name}` },
     ...(await examineStore(store)),
-    await examineCredentials(desk),
-    await examineOpen(desk, settle),
+    await examineCredentials(desk, signal),
+    await examineOpen(desk, settle, signal),
   ];
 }
 
@@ -44,9 +49,9 @@ async function examineStore({ ping, warnings }: Setup['store']): Promise<Finding
   return risks.map((risk) => ({ check: 'store', ok: false, found: risk }));
 }
 
-async function examineCredentials({ provider, timeoutMs }: Setup['desk']): Promise<Finding> {
+async function examineCredentials({ provider, timeoutMs }: Setup['desk'], signal: AbortSignal): Promise<Finding> {
   try {
-    await provider.searchCustomers({ [provider.traits.limitField]: 1 }, callOf(timeoutMs));
+    await provider.searchCustomers({ [provider.traits.limitField]: 1 }, callOf(timeoutMs, signal));
     return { check: 'credentials', ok: true, found: `${provider.title} answers and accepts them.` };
   } catch (error) {
     if (!(error instanceof CustomerError)) throw error;
@@ -54,15 +59,27 @@ async function examineCredentials({ provider, timeoutMs }: Setup['desk']): Promi
   }
 }
 
-async function examineOpen({ creates, timeoutMs, provider }: Setup['desk'], settle: boolean): Promise<Finding> {
+async function examineOpen(
+  { creates, timeoutMs, provider }: Setup['desk'],
+  settle: boolean,
+  signal: AbortSignal,
+): Promise<Finding> {
   try {
-    const settled = settle ? await settleOpen(creates, () => callOf(timeoutMs), ALL_MS) : [];
+    const settled = settle ? await settleOpen(creates, () => callOf(timeoutMs, signal), ALL_MS) : [];
     const done = settled.filter(({ state }) => state === 'DONE' || state === 'GONE').length;
+    const torn = settled.filter(({ state }) => state === 'CONFLICT').map(({ externalId }) => cleanText(externalId));
     const open = await creates.open(MOST_OPEN, ALL_MS);
     const found = [
       ...(settle ? [`${done} settled`] : []),
-      open.length === 0 ? 'none is open' : `${open.length} open: ${open.map(({ data }) => data.externalId).join(', ')}`,
+      ...(torn.length > 0 ? [`several customers may be ${torn.join(', ')}`] : []),
+      open.length === 0
+        ? 'none is open'
+        : `${open.length} open: ${open.map(({ data }) => cleanText(data.externalId)).join(', ')}`,
     ].join(', ');
+    if (torn.length > 0) {
+      const remedy = 'Have a person decide, then tie the right one with link_customer.';
+      return { check: 'open creates', ok: false, found, remedy };
+    }
     if (open.length === 0) return { check: 'open creates', ok: true, found };
     return {
       check: 'open creates',
@@ -82,6 +99,6 @@ function remedyFor({ title, traits, findByExternalId }: Setup['desk']['provider'
   return `Look in ${title}: link_customer ties it when it is there, create_customer with resend: true sends it again when it is not.`;
 }
 
-function callOf(timeoutMs: number) {
-  return { signal: new AbortController().signal, deadline: performance.now() + timeoutMs };
+function callOf(timeoutMs: number, signal: AbortSignal) {
+  return { signal, deadline: performance.now() + timeoutMs };
 }

@@ -219,6 +219,8 @@ export class HttpClient {
           if (stopped !== undefined) started.abort(new Error(stopped));
         },
         onResponseStart(_controller, code, fields) {
+          // 102 and 103 only announce an answer; they say nothing of what it will be.
+          if (code < 200) return;
           status = code;
           headers = fields;
         },

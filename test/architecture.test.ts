@@ -30,7 +30,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
     may: ['config.ts', 'log.ts', 'sandbox.ts', 'identity/', 'providers/registry.ts', 'tools/index.ts'],
     types: ['providers/provider.ts', 'tools/'],
   },
-  'doctor.ts': { may: ['errors.ts', 'identity/reconciler.ts'], types: ['setup.ts'] },
+  'doctor.ts': { may: ['errors.ts', 'identity/reconciler.ts', 'text.ts'], types: ['setup.ts'] },
   'config.ts': { may: ['errors.ts', 'log.ts'] },
   'sandbox.ts': { may: ['text.ts'] },
   'http-client.ts': { may: ['errors.ts', 'text.ts'] },

@@ -103,17 +103,20 @@ export class CreateOnce {
       );
     }
     return this.#inTurn(this.#key(externalId), call, async () => {
-      const { kind, intent } = await this.#claim(externalId, false, call);
-      if (kind === 'settled' && intent.state === 'DONE') {
-        if (intent.data.remoteId === customer.id) return 'already_linked';
-        const other = await this.#stillThere(intent.data, call);
-        if (other) throw tiedElsewhere(externalId, other);
+      // Owned even when it is done: whoever found the old customer gone must not free what is tied here.
+      const { intent } = await this.#claim(externalId, true, call);
+      const before = intent.state === 'DONE' ? intent.data.remoteId : undefined;
+      if (before !== undefined && before !== customer.id) {
+        await this.#restoreOnError(intent, async () => {
+          const other = await this.#stillThere(intent.data, call);
+          if (other) throw tiedElsewhere(externalId, other);
+        });
       }
       const data = { ...intent.data, remoteId: customer.id };
       if (!(await this.#ledger.advance(intent, { state: 'DONE', data, leaseMs: 0 })))
         throw inProgress(externalId, 1_000);
       await this.#ids.remember(externalId, customer.id);
-      return 'linked';
+      return before === customer.id ? 'already_linked' : 'linked';
     });
   }
 
@@ -151,8 +154,9 @@ export class CreateOnce {
           ? free(intent.data)
           : await this.#restoreOnError(intent, () => this.#judge(intent.data, call));
       const { remoteId } = to.data;
+      if (!(await this.#ledger.advance(intent, to))) return undefined;
       if (to.state === 'DONE' && remoteId !== undefined) await this.#ids.remember(externalId, remoteId);
-      return (await this.#ledger.advance(intent, to)) ? { ...intent, state: to.state, data: to.data } : undefined;
+      return { ...intent, state: to.state, data: to.data };
     });
   }
 
@@ -321,7 +325,7 @@ export class CreateOnce {
   ): Promise<CreateAnswer> {
     await this.#conclude(sent, asBefore(claimed));
     const mayBeTwin = error instanceof CustomerError && (error.kind === 'conflict' || error.kind === 'invalid_input');
-    if (!mayBeTwin || this.#provider.traits.createUpserts) throw error;
+    if (!mayBeTwin || request.overwrite || this.#provider.traits.createUpserts) throw error;
     // A provider that refuses a code that is taken has answered the question: the customer is there.
     const twin = await this.#findByKey(sent.data.externalId, call).catch(() => undefined);
     if (!twin) throw error;
@@ -429,8 +433,9 @@ export class CreateOnce {
   /** Records what the provider did. It did it whatever becomes of the record, so a failure here is a warning. */
   async #record(intent: Intent, to: Advance): Promise<readonly string[]> {
     const { externalId, remoteId } = to.data;
+    const recorded = await this.#conclude(intent, to);
     if (remoteId !== undefined) await this.#ids.remember(externalId, remoteId);
-    if (await this.#conclude(intent, to)) return [];
+    if (recorded) return [];
     return [
       `The store did not record the customer of ${JSON.stringify(externalId)}; the next call with it looks it up again.`,
     ];

@@ -100,6 +100,17 @@ export function readIntent(row: Readonly<Record<string, unknown>>): Intent {
   return { key: String(row['key']), state, epoch, data };
 }
 
+/** The rows that can be read: one that is damaged must not keep the others open. */
+export function readIntents(rows: readonly Readonly<Record<string, unknown>>[]): Intent[] {
+  return rows.flatMap((row) => {
+    try {
+      return [readIntent(row)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 function isIntentData(data: unknown): data is IntentData {
   if (!isRecord(data)) return false;
   const { op, externalId, fields, remoteId = '', sentAt = 0, before = [] } = data;

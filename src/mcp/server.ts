@@ -37,9 +37,8 @@ export function createServer({ tools, desk, version, running, stopping }: Server
         ErrorCode.InvalidParams,
         `Unknown tool ${JSON.stringify(params.name.slice(0, 100))}. There are ${tools.map(({ name }) => name).join(', ')}.`,
       );
-    const call = runTool(tool, params.arguments, desk, AbortSignal.any([signal, stopping]), (question) =>
-      ask(server, question, signal),
-    );
+    const over = AbortSignal.any([signal, stopping]);
+    const call = runTool(tool, params.arguments, desk, over, (question) => ask(server, question, over));
     running.add(call);
     const { isError, text, structured } = await call.finally(() => running.delete(call));
     return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
@@ -56,9 +55,9 @@ async function ask(server: Server, question: string, signal: AbortSignal): Promi
       { timeout: PATIENCE_MS, signal },
     );
     return action === 'accept' ? 'accepted' : 'declined';
-  } catch {
-    // A client that says it can ask and then does not answer: nobody has agreed, but the two-step way is still open.
-    return 'unavailable';
+  } catch (error) {
+    // A person who stays silent has not agreed. A client that cannot ask after all leaves the two-step way.
+    return error instanceof McpError && error.code === ErrorCode.RequestTimeout ? 'declined' : 'unavailable';
   }
 }
 

@@ -60,7 +60,7 @@ export async function runTool(
     const { kind, message, details } = known ? error : new CustomerError('internal', BUG);
     done(kind);
     if (!known) log.error('bug', { tool: tool.name, provider: provider.name, stack: framesOf(error) });
-    const structured = clean({ error: { kind, message: cleanText(message), ...details }, ...(sandbox && { sandbox }) });
+    const structured = clean({ error: { kind, message, ...details }, ...(sandbox && { sandbox }) });
     return { isError: true, structured, text: `${kind}: ${cleanText(message)}` };
   }
 }

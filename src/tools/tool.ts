@@ -57,18 +57,25 @@ const customer = z.looseObject({}).optional();
 const error = z.looseObject({}).optional();
 export const outputs = { text, list, customer, error };
 
-/** An external id that only our ledger keeps. Compared byte for byte, so nothing invisible may be in it. */
+/** Whether an external id that only our ledger keeps may be tied: compared byte for byte, so without control characters. */
+function canBeTied(id: string): boolean {
+  return id.length <= 255 && !/\p{Cc}/u.test(id);
+}
+
+/** An external id that only our ledger keeps. */
 export const ownId = z
   .string()
   .max(255)
-  .refine((id) => !/\p{Cc}/u.test(id), 'holds control characters')
+  .refine(canBeTied, 'holds control characters')
   .describe('Its ID in your system');
 
 /** The arguments by which a customer is found. */
 export function refShape({ title, traits }: Provider) {
+  const externalId =
+    traits.externalIdInUpdate === 'linked' ? z.string().refine(canBeTied, 'cannot be an id') : z.string();
   return {
     customer_id: z.string().describe(`${title}'s ID`).optional(),
-    [traits.externalIdField]: z.string().describe('Your own ID').optional(),
+    [traits.externalIdField]: externalId.describe('Your own ID').optional(),
   };
 }
 

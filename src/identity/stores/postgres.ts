@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
+import { isSettled, readIntent, readIntents, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
 import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
 
@@ -85,9 +85,7 @@ export function postgresStore(url: string): Store {
       if (!row) throw new Error('the ledger lost a row');
       const intent = readIntent(row);
       const leasedMs = Math.max(0, Number(row['leased_ms']));
-      return isSettled(intent, reopen && leasedMs > 0)
-        ? { kind: 'settled', intent }
-        : { kind: 'busy', retryInMs: leasedMs };
+      return isSettled(intent, reopen) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs: leasedMs };
     },
 
     async advance({ key, epoch, state }, to) {
@@ -109,7 +107,7 @@ export function postgresStore(url: string): Store {
     },
 
     async due(prefix, limit, withinMs) {
-      return (await query('due', [prefix, limit, withinMs])).rows.map(readIntent);
+      return readIntents((await query('due', [prefix, limit, withinMs])).rows);
     },
   };
 

@@ -1,5 +1,5 @@
-import { createClient, defineScript } from '@redis/client';
-import { isSettled, readIntent, STORE_DEADLINE_MS, TooLate, within, type Ledger } from '../ledger.ts';
+import { createClient, defineScript, ErrorReply } from '@redis/client';
+import { isSettled, readIntent, readIntents, STORE_DEADLINE_MS, TooLate, within, type Ledger } from '../ledger.ts';
 import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
 
@@ -49,7 +49,7 @@ const DUE = `${NOW}
     if #rows == limit then break end
     if string.sub(key, 1, #prefix) == prefix then
       local state, epoch, data, lease = unpack(redis.call('HMGET', key, 'state', 'epoch', 'data', 'lease'))
-      if tonumber(lease) <= now then table.insert(rows, {key, state, epoch, data}) end
+      if lease and tonumber(lease) <= now then table.insert(rows, {key, state, epoch, data}) end
     end
   end
   return rows`;
@@ -90,7 +90,7 @@ export function redisStore(url: string): Store {
       const intent = readIntent({ key, state, epoch, data: json });
       if (owned === 1) return { kind: 'owned', intent };
       const retryInMs = Math.max(0, Number(lease) - Number(now));
-      return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
+      return isSettled(intent, reopen) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
     },
 
     async advance({ key, epoch, state }, to) {
@@ -107,9 +107,10 @@ export function redisStore(url: string): Store {
     async due(prefix, limit, withinMs) {
       const values = [PREFIX + prefix, String(limit), String(withinMs)];
       const rows = listOf(await use((client) => client.due([OPEN], values)));
-      return rows
+      const named = rows
         .map(listOf)
-        .map(([key, state, epoch, data]) => readIntent({ key: String(key).slice(PREFIX.length), state, epoch, data }));
+        .map(([key, state, epoch, data]) => ({ key: String(key).slice(PREFIX.length), state, epoch, data }));
+      return readIntents(named);
     },
   };
 
@@ -146,7 +147,17 @@ export function redisStore(url: string): Store {
     ledger,
     cache: new KeyvStorage(cache),
     async warnings() {
-      return unsafeSettings(await use((client) => client.configGet(['appendonly', 'appendfsync', 'maxmemory-policy'])));
+      try {
+        return unsafeSettings(
+          await use((client) => client.configGet(['appendonly', 'appendfsync', 'maxmemory-policy'])),
+        );
+      } catch (error) {
+        if (!(error instanceof ErrorReply)) throw error;
+        // A Redis that others run may forbid the question; it answers all the same.
+        return [
+          'Redis does not tell its settings. Make sure that it has appendfsync always and maxmemory-policy noeviction.',
+        ];
+      }
     },
     async close() {
       current?.client.destroy();

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSettled, readIntent, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
+import { isSettled, readIntent, readIntents, STORE_DEADLINE_MS, type Ledger } from '../ledger.ts';
 import { KeyvStorage, type KeyValue } from './keyv-storage.ts';
 import type { Store } from './store.ts';
 
@@ -143,7 +143,7 @@ function sqliteLedger(use: Use): Ledger {
         if (!row) throw new Error('the ledger lost a row');
         const intent = readIntent(row);
         const retryInMs = Math.max(0, Number(row['lease_until']) - now);
-        return isSettled(intent, reopen && retryInMs > 0) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
+        return isSettled(intent, reopen) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
       }),
 
     advance: ({ key, epoch, state }, to) =>
@@ -168,7 +168,7 @@ function sqliteLedger(use: Use): Ledger {
       }),
 
     due: (prefix, limit, withinMs) =>
-      use(({ due }) => due.all({ now: Date.now(), within: withinMs, prefix, limit }).map(readIntent)),
+      use(({ due }) => readIntents(due.all({ now: Date.now(), within: withinMs, prefix, limit }))),
   };
 }
 

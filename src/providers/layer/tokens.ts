@@ -117,7 +117,10 @@ export class ClientCredentialTokens implements Tokens {
 
 /** OAuth servers refuse wrong credentials with 400 as well as with 401 (RFC 6749, 5.2); any other refusal is about the address. */
 function asCredentialError(error: unknown): unknown {
-  if (!(error instanceof CustomerError) || ['unauthorized', 'rate_limited', 'unavailable'].includes(error.kind))
+  if (
+    !(error instanceof CustomerError) ||
+    ['unauthorized', 'rate_limited', 'unavailable', 'bad_response'].includes(error.kind)
+  )
     return error;
   const look =
     error.kind === 'invalid_input' || error.kind === 'forbidden'

@@ -119,8 +119,7 @@ export class Notify implements Provider<Documents> {
       if (!customer) throw notUnderstood(this.title);
       return customer;
     } catch (error) {
-      if (!(error instanceof CustomerError) || (error.kind !== 'not_found' && !NOT_OFFERED.has(error.status)))
-        throw error;
+      if (!(error instanceof CustomerError) || (error.kind !== 'not_found' && error.status !== 405)) throw error;
       refusal = error;
     }
     const listed = await this.#firstFrom(id, call);
@@ -137,7 +136,7 @@ export class Notify implements Provider<Documents> {
     if (Customer !== undefined) {
       const found = await this.findByExternalId(Customer, call);
       // The search answers with no more than the id and the code.
-      const customers = found ? [await this.getCustomer(found.id, call)] : [];
+      const customers = found ? [found.partial ? await this.getCustomer(found.id, call) : found] : [];
       return { customers, hasMore: false, nextCursor: undefined, total: undefined, warnings: [] };
     }
     const { body } = await this.#send({ effect: 'read', method: 'GET', path: CUSTOMERS, query: { Limit, From } }, call);
