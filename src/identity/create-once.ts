@@ -112,7 +112,8 @@ export class CreateOnce {
           if (other) throw tiedElsewhere(externalId, other);
         });
       }
-      const data = { ...intent.data, remoteId: customer.id };
+      // What was sent under this id before says nothing about the customer that it is tied to now.
+      const data = { ...intent.data, fields: {}, remoteId: customer.id };
       if (!(await this.#ledger.advance(intent, { state: 'DONE', data, leaseMs: 0 })))
         throw inProgress(externalId, 1_000);
       await this.#ids.remember(externalId, customer.id);

@@ -57,22 +57,26 @@ const customer = z.looseObject({}).optional();
 const error = z.looseObject({}).optional();
 export const outputs = { text, list, customer, error };
 
-/** Whether an external id that only our ledger keeps may be tied: compared byte for byte, so without control characters. */
-function canBeTied(id: string): boolean {
-  return id.length <= 255 && !/\p{Cc}/u.test(id);
+const LONGEST_OWN_ID = 255;
+
+/** Compared byte for byte, so without control characters. */
+function isPlain(id: string): boolean {
+  return !/\p{Cc}/u.test(id);
 }
 
 /** An external id that only our ledger keeps. */
 export const ownId = z
   .string()
-  .max(255)
-  .refine(canBeTied, 'holds control characters')
+  .max(LONGEST_OWN_ID)
+  .refine(isPlain, 'holds control characters')
   .describe('Its ID in your system');
 
 /** The arguments by which a customer is found. */
 export function refShape({ title, traits }: Provider) {
   const externalId =
-    traits.externalIdInUpdate === 'linked' ? z.string().refine(canBeTied, 'cannot be an id') : z.string();
+    traits.externalIdInUpdate === 'linked'
+      ? z.string().refine((id) => id.length <= LONGEST_OWN_ID && isPlain(id), 'cannot be an id')
+      : z.string();
   return {
     customer_id: z.string().describe(`${title}'s ID`).optional(),
     [traits.externalIdField]: externalId.describe('Your own ID').optional(),
