@@ -205,7 +205,7 @@ export class Layer implements Provider<Documents> {
    * the hands of other calls; a fresh one that is refused at once means that the credentials are wrong.
    */
   async #send(request: HttpRequest, call: Call): Promise<HttpResponse> {
-    for (let fresh = 0; ;) {
+    for (let renewals = 0; ; renewals += 1) {
       const token = await this.#tokens.current(call);
       try {
         const response = await this.#http.send(
@@ -216,8 +216,7 @@ export class Layer implements Provider<Documents> {
         return response;
       } catch (error) {
         if (!(error instanceof CustomerError) || error.kind !== 'unauthorized') throw error;
-        if (!token.proven) fresh += 1;
-        if (!this.#tokens.renew(token) || fresh > 1) throw error;
+        if ((renewals > 0 && !token.proven) || !this.#tokens.renew(token)) throw error;
       }
     }
   }
