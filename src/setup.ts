@@ -36,7 +36,7 @@ export interface StoreCheck {
 }
 
 /**
- * Reads the settings and puts the parts together. Opens no connection yet.
+ * Reads the settings and puts the parts together. Waits for no connection.
  * @throws ConfigError naming everything that is wrong with the settings.
  */
 export async function setUp(environment: Environment, stderr: (text: string) => void): Promise<Setup> {

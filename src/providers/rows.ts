@@ -22,3 +22,8 @@ export function readRows(
 export function notUnderstood(title: string): CustomerError {
   return new CustomerError('bad_response', `${title} answered with something that is not a customer. Try again later.`);
 }
+
+/** A customer of which no more than the id is known, after a write whose answer could not be read. */
+export function unread(id: string): ProviderCustomer {
+  return { id, externalId: undefined, name: undefined, state: 'active', createdAt: undefined, document: {} };
+}

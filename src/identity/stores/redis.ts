@@ -60,7 +60,7 @@ const scripts = {
   due: script(DUE, 1),
 };
 
-/** Redis or Valkey. Leases by the server's clock. It starts, and comes back, by itself; while it is away every call fails at once. */
+/** Redis or Valkey. Leases by the server's clock. It starts, and comes back, by itself; while it is away every call fails, within the deadline. */
 export function redisStore(url: string): Store {
   let current: Connection | undefined;
 

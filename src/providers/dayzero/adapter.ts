@@ -9,7 +9,7 @@ import {
 } from '../../http-client.ts';
 import { isRecord, textOf } from '../../text.ts';
 import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
-import { notUnderstood, readRows } from '../rows.ts';
+import { notUnderstood, readRows, unread } from '../rows.ts';
 import { dayzeroDocuments } from './documents.ts';
 
 export interface DayZeroOptions {
@@ -230,8 +230,4 @@ function readCustomer(body: unknown): ProviderCustomer | undefined {
     createdAt: Number.isNaN(createdAt) ? undefined : createdAt,
     document,
   };
-}
-
-function unread(id: string): ProviderCustomer {
-  return { id, externalId: undefined, name: undefined, state: 'active', createdAt: undefined, document: {} };
 }

@@ -10,7 +10,7 @@ import {
 } from '../../http-client.ts';
 import { isRecord, textOf } from '../../text.ts';
 import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
-import { notUnderstood, readRows } from '../rows.ts';
+import { notUnderstood, readRows, unread } from '../rows.ts';
 import { notifyDocuments } from './documents.ts';
 
 export interface NotifyOptions {
@@ -252,10 +252,6 @@ function readCustomer(document: unknown): ProviderCustomer | undefined {
     document,
     partial: !('name' in document),
   };
-}
-
-function unread(id: string): ProviderCustomer {
-  return { id, externalId: undefined, name: undefined, state: 'active', createdAt: undefined, document: {} };
 }
 
 function nextLink(body: Fields): string | undefined {
