@@ -1,12 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
-import type { Environment } from './config.ts';
+import { Settings, type Environment } from './config.ts';
 import { examine, type Finding } from './doctor.ts';
 import { ConfigError } from './errors.ts';
 import { isRecord } from './text.ts';
 import { reconcile } from './identity/reconciler.ts';
-import { setUp, type Setup } from './setup.ts';
+import { setUp, type Offer, type Setup } from './setup.ts';
 import { listTools } from './tools/list-tools.ts';
 import { runTool } from './tools/run-tool.ts';
 
@@ -23,6 +23,7 @@ export interface Terminal {
 const HELP = `customers-mcp ${packageJson.version} - customer tools for AI agents, on Layer, DayZero and Notify
 
   customers-mcp                    serve MCP over stdio; what an MCP client launches
+  customers-mcp http               serve MCP over HTTP, for a team; --host 127.0.0.1 --port 3000
   customers-mcp call TOOL [JSON]   run one tool and print its answer as JSON
   customers-mcp tools [--json]     print the tools and their input fields
   customers-mcp doctor [--settle]  check settings, store and account, and look for creates that are open; --json
@@ -45,19 +46,21 @@ class UsageError extends Error {}
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   const { stdout, stderr, environment } = terminal;
   try {
-    const { command, operands, json, settle } = readCommand(args);
+    const { command, operands, options } = readCommand(args);
     if (command === 'help') return print(stdout, HELP, 0);
     if (command === 'version') return print(stdout, `${packageJson.version}\n`, 0);
-    if (command === 'doctor') return await doctor({ json, settle }, terminal);
-    const setup = await setUp(environment, (text) => stderr.write(text));
+    if (command === 'doctor') return await doctor(options, terminal);
+    if (command === 'http') return await serveOverHttp(options, terminal);
+    const setup = await setUp(new Settings(environment), (text) => stderr.write(text));
     try {
+      const [offer] = setup.offers;
       switch (command) {
         case 'call':
-          return await call(operands, setup, terminal);
+          return await call(operands, offer, terminal);
         case 'tools':
-          return await printTools(json, setup, terminal);
+          return await printTools(options.json === true, offer, terminal);
         default:
-          return await serve(setup, terminal);
+          return await serveOverStdio(setup, terminal);
       }
     } finally {
       await setup.close();
@@ -75,32 +78,36 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-type Command = 'stdio' | 'call' | 'tools' | 'doctor' | 'help' | 'version';
+/** Each command with how many words it takes, and which options besides --help and --version. */
+const commands = {
+  stdio: { words: 0, options: [] },
+  http: { words: 0, options: ['host', 'port'] },
+  call: { words: 2, options: [] },
+  tools: { words: 0, options: ['json'] },
+  doctor: { words: 0, options: ['json', 'settle'] },
+} as const;
 
-const operandsOf = { call: 2, tools: 0, doctor: 0 } as const;
+type Options = ReturnType<typeof parse>['values'];
 
 function readCommand(args: readonly string[]): {
-  command: Command;
+  command: keyof typeof commands | 'help' | 'version';
   operands: readonly string[];
-  json: boolean;
-  settle: boolean;
+  options: Options;
 } {
-  const { values, positionals } = parse(args);
-  const [name = 'stdio', ...operands] = positionals;
-  const read = (command: Command) => ({
-    command,
-    operands,
-    json: values.json === true,
-    settle: values.settle === true,
-  });
-  if (values.help) return read('help');
-  if (values.version) return read('version');
-  if (name === 'stdio' && positionals.length === 0) return read('stdio');
-  if (name !== 'call' && name !== 'tools' && name !== 'doctor')
-    throw new UsageError(`there is no command ${JSON.stringify(name)}`);
-  if (operands.length > operandsOf[name]) throw new UsageError(`too many words after ${name}; JSON goes in quotes`);
-  return read(name);
+  const { values: options, positionals } = parse(args);
+  const [name, ...operands] = positionals;
+  if (options.help) return { command: 'help', operands, options };
+  if (options.version) return { command: 'version', operands, options };
+  const command = name === undefined ? 'stdio' : commandNames.find((one) => one === name && one !== 'stdio');
+  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
+  const { words, options: known } = commands[command];
+  if (operands.length > words) throw new UsageError(`too many words after ${name}; JSON goes in quotes`);
+  const strange = Object.keys(options).find((option) => !known.some((one) => one === option));
+  if (strange !== undefined) throw new UsageError(`--${strange} does not go with ${name ?? 'serving over stdio'}`);
+  return { command, operands, options };
 }
+
+const commandNames = ['stdio', 'http', 'call', 'tools', 'doctor'] as const;
 
 function parse(args: readonly string[]) {
   try {
@@ -112,6 +119,8 @@ function parse(args: readonly string[]) {
         version: { type: 'boolean', short: 'v' },
         json: { type: 'boolean' },
         settle: { type: 'boolean' },
+        host: { type: 'string' },
+        port: { type: 'string' },
       },
     });
   } catch (error) {
@@ -119,25 +128,70 @@ function parse(args: readonly string[]) {
   }
 }
 
-async function serve({ tools, desk }: Setup, { stdin, stdout, stderr, stopped }: Terminal): Promise<number> {
-  announceSandbox(desk, stderr);
+async function serveOverStdio(setup: Setup, { stdin, stdout, stderr, stopped }: Terminal): Promise<number> {
+  const [offer] = setup.offers;
+  announceSandbox(offer, stderr);
   if (stdin.isTTY) {
     stderr.write(
       'customers-mcp: waiting for an MCP client on stdin. To try it by hand: customers-mcp call search_customer. To add it to a client, see the README. Ctrl-C ends it.\n',
     );
   }
   const { serveStdio } = await import('./mcp/stdio.ts');
-  const ending = new AbortController();
-  const reconciling = reconcile(desk.creates, ending.signal, desk.timeoutMs, (round) => {
-    for (const { state } of round) desk.log.info('reconciled', { provider: desk.provider.name, outcome: state });
-  });
-  await serveStdio({ tools, desk, version: packageJson.version }, stdin, stdout, stopped);
-  ending.abort();
-  await reconciling;
+  await whileReconciling(setup, () => serveStdio({ ...offer, version: packageJson.version }, stdin, stdout, stopped));
   return print(stdout, '', 0);
 }
 
-function announceSandbox({ sandbox, provider }: Setup['desk'], stderr: Writable): void {
+async function serveOverHttp({ host = '127.0.0.1', port = '3000' }: Options, terminal: Terminal): Promise<number> {
+  const { environment, stdout, stderr, stopped } = terminal;
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError('--port must be a number from 0 to 65535');
+  const [{ readHttpConfig }, { serveHttp }] = await Promise.all([
+    import('./http/config.ts'),
+    import('./http/serve.ts'),
+  ]);
+  const settings = new Settings(environment);
+  const config = readHttpConfig(settings, host, Number(port));
+  const setup = await setUp(settings, (text) => stderr.write(text), true);
+  try {
+    for (const offer of setup.offers) announceSandbox(offer, stderr);
+    await whileReconciling(setup, () =>
+      serveHttp(setup, config, packageJson.version, stopped, ({ urls, madeToken }) => {
+        stdout.write(urls.map((url) => `customers-mcp: serving MCP at ${url}\n`).join(''));
+        if (madeToken !== undefined) stdout.write(describeToken(urls, madeToken));
+      }),
+    );
+    return 0;
+  } finally {
+    await setup.close();
+  }
+}
+
+/** A client entry that works until the server stops. */
+function describeToken(urls: readonly string[], token: string): string {
+  const entries = urls.map((url, index) => [
+    urls.length === 1 ? 'customers' : `customers-${index + 1}`,
+    { type: 'http', url, headers: { Authorization: `Bearer ${token}` } },
+  ]);
+  const json = JSON.stringify({ mcpServers: Object.fromEntries(entries) }, undefined, 2);
+  return `CUSTOMERS_HTTP_TOKEN is not set, so this token was made for this run: ${token}\nAn entry for a client:\n${json}\n`;
+}
+
+/** Settles what is open in the background, for as long as the server runs. */
+async function whileReconciling({ offers, log }: Setup, serve: () => Promise<void>): Promise<void> {
+  const ending = new AbortController();
+  const reconciling = offers.map(({ desk }) =>
+    reconcile(desk.creates, ending.signal, desk.timeoutMs, (round) => {
+      for (const { state } of round) log.info('reconciled', { provider: desk.provider.name, outcome: state });
+    }),
+  );
+  try {
+    await serve();
+  } finally {
+    ending.abort();
+    await Promise.all(reconciling);
+  }
+}
+
+function announceSandbox({ desk: { sandbox, provider } }: Offer, stderr: Writable): void {
   if (!sandbox) return;
   stderr.write(
     `customers-mcp: SANDBOX. ${provider.title} is simulated on this machine; nothing real is read or changed. Set CUSTOMERS_PROVIDER and its credentials for a real account.\n`,
@@ -146,9 +200,10 @@ function announceSandbox({ sandbox, provider }: Setup['desk'], stderr: Writable)
 
 async function call(
   [name, json = '{}']: readonly string[],
-  { tools, desk }: Setup,
+  offer: Offer,
   { stdout, stderr, stopped }: Terminal,
 ): Promise<number> {
+  const { tools, desk } = offer;
   const names = tools.map((tool) => tool.name).join(', ');
   const tool = tools.find((one) => one.name === name);
   if (!tool)
@@ -158,7 +213,7 @@ async function call(
         : `there is no tool ${JSON.stringify(name)} here; there are ${names}`,
     );
   const input = parseJson(json);
-  announceSandbox(desk, stderr);
+  announceSandbox(offer, stderr);
   const stopping = new AbortController();
   void stopped.then(() => stopping.abort());
   const { isError, structured } = await runTool(tool, input, desk, stopping.signal, async () => 'unavailable');
@@ -166,14 +221,14 @@ async function call(
 }
 
 async function doctor(
-  options: { json: boolean; settle: boolean },
+  { json = false, settle = false }: Options,
   { environment, stdout, stopped }: Terminal,
 ): Promise<number> {
   const stopping = new AbortController();
   void stopped.then(() => stopping.abort());
-  const findings = await examineAll(environment, options.settle, stopping.signal);
+  const findings = await examineAll(environment, settle, stopping.signal);
   const healthy = findings.every(({ ok }) => ok);
-  if (options.json) return print(stdout, `${JSON.stringify({ healthy, findings }, undefined, 2)}\n`, healthy ? 0 : 1);
+  if (json) return print(stdout, `${JSON.stringify({ healthy, findings }, undefined, 2)}\n`, healthy ? 0 : 1);
   const lines = findings.map(
     ({ check, ok, found, remedy }) =>
       `${ok ? 'ok   ' : 'BAD  '}${check}: ${found}\n${remedy === undefined ? '' : `     ${remedy}\n`}`,
@@ -185,7 +240,7 @@ async function doctor(
 async function examineAll(environment: Environment, settle: boolean, signal: AbortSignal): Promise<readonly Finding[]> {
   let setup: Setup;
   try {
-    setup = await setUp(environment, () => {});
+    setup = await setUp(new Settings(environment), () => {}, true);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((problem) => ({ check: 'settings', ok: false, found: problem }));
@@ -207,7 +262,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function printTools(json: boolean, { tools, desk }: Setup, { stdout }: Terminal): Promise<number> {
+async function printTools(json: boolean, { tools, desk }: Offer, { stdout }: Terminal): Promise<number> {
   if (json) return print(stdout, `${JSON.stringify({ tools: listTools(tools) }, undefined, 2)}\n`, 0);
   const blocks = listTools(tools).map(({ name, title, description, inputSchema }) => {
     const fields = fieldsOf(inputSchema);

@@ -9,8 +9,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What concerns the server whatever the provider. The providers' own settings live with the providers. */
 export interface Config {
-  /** `undefined`: nothing was named, so it is the sandbox. */
-  readonly provider: string | undefined;
+  /** The names in CUSTOMERS_PROVIDER. None: it is the sandbox. */
+  readonly providers: readonly string[];
   readonly sandbox: boolean;
   readonly store: string;
   readonly readOnly: boolean;
@@ -73,6 +73,12 @@ export class Settings {
     return [name, `${name}_FILE`].some((key) => Boolean(this.#environment[key]?.trim()));
   }
 
+  /** Values separated by commas. */
+  list(name: string): readonly string[] {
+    const values = this.optional(name)?.split(',') ?? [];
+    return values.map((value) => value.trim()).filter(Boolean);
+  }
+
   choice<const T extends string>(name: string, choices: readonly T[], standard: T): T {
     const value = this.optional(name);
     if (value === undefined) return standard;
@@ -119,16 +125,12 @@ export class Settings {
 
 /** Reads the server's settings; problems are gathered in `settings`, to be thrown by its `check`. */
 export function readConfig(settings: Settings): Config {
-  const tools = settings.optional('CUSTOMERS_TOOLS');
   return {
-    provider: settings.optional('CUSTOMERS_PROVIDER')?.toLowerCase(),
+    providers: settings.list('CUSTOMERS_PROVIDER').map((name) => name.toLowerCase()),
     sandbox: settings.choice('CUSTOMERS_SANDBOX', ['true', 'false'], 'false') === 'true',
     store: settings.optional('CUSTOMERS_STORE') ?? defaultStore(),
     readOnly: settings.choice('CUSTOMERS_READ_ONLY', ['true', 'false'], 'false') === 'true',
-    tools: tools
-      ?.split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
+    tools: settings.has('CUSTOMERS_TOOLS') ? settings.list('CUSTOMERS_TOOLS') : undefined,
     confirm: settings.choice('CUSTOMERS_CONFIRM', ['destructive', 'never'], 'destructive'),
     timeoutMs: settings.wholeNumber('CUSTOMERS_TIMEOUT_MS', 1_000, 600_000, 25_000),
     log: settings.choice('CUSTOMERS_LOG', logLevels, 'warn'),
@@ -140,7 +142,8 @@ function defaultStore(): string {
   return `sqlite:${join(envPaths('customers-mcp', { suffix: '' }).log, 'customers.sqlite')}`;
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a host name or address stays on this machine. */
+export function isLoopback(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

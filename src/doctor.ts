@@ -1,6 +1,6 @@
 import { CustomerError } from './errors.ts';
 import { settleOpen } from './identity/reconciler.ts';
-import type { Setup } from './setup.ts';
+import type { Offer, Setup } from './setup.ts';
 import { cleanText } from './text.ts';
 
 /** One thing that was looked at, what was found, and what to do if it is not as it should be. */
@@ -15,20 +15,25 @@ export interface Finding {
 const MOST_OPEN = 1_000;
 const ALL_MS = 24 * 3_600_000;
 
-/** Looks at the store, the account and the creates that are open. Reads one customer page at most; with `settle`, searches for what is open. */
+/**
+ * Looks at the store, and for each provider at the account and the creates that are open. Reads one customer page at most;
+ * with `settle`, searches for what is open.
+ */
 export async function examine(
-  { desk, store }: Setup,
+  { offers, store }: Setup,
   settle: boolean,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const { provider, sandbox } = desk;
-  const account = sandbox ? `${provider.title}, simulated on this machine` : provider.title;
-  return [
-    { check: 'settings', ok: true, found: `${account}, store ${store.name}` },
+  const accounts = offers.map(({ desk: { provider, sandbox } }) =>
+    sandbox ? `${provider.title}, simulated on this machine` : provider.title,
+  );
+  const findings: Finding[] = [
+    { check: 'settings', ok: true, found: `${accounts.join('; ')}, store ${store.name}` },
     ...(await examineStore(store)),
-    await examineCredentials(desk, signal),
-    await examineOpen(desk, settle, signal),
   ];
+  for (const { desk } of offers)
+    findings.push(await examineCredentials(desk, signal), await examineOpen(desk, settle, signal));
+  return findings;
 }
 
 async function examineStore({ ping, warnings }: Setup['store']): Promise<Finding[]> {
@@ -49,7 +54,7 @@ async function examineStore({ ping, warnings }: Setup['store']): Promise<Finding
   return risks.map((risk) => ({ check: 'store', ok: false, found: risk }));
 }
 
-async function examineCredentials({ provider, timeoutMs }: Setup['desk'], signal: AbortSignal): Promise<Finding> {
+async function examineCredentials({ provider, timeoutMs }: Offer['desk'], signal: AbortSignal): Promise<Finding> {
   try {
     await provider.searchCustomers({ [provider.traits.limitField]: 1 }, callOf(timeoutMs, signal));
     return { check: 'credentials', ok: true, found: `${provider.title} answers and accepts them.` };
@@ -60,7 +65,7 @@ async function examineCredentials({ provider, timeoutMs }: Setup['desk'], signal
 }
 
 async function examineOpen(
-  { creates, timeoutMs, provider }: Setup['desk'],
+  { creates, timeoutMs, provider }: Offer['desk'],
   settle: boolean,
   signal: AbortSignal,
 ): Promise<Finding> {
@@ -93,7 +98,7 @@ async function examineOpen(
   }
 }
 
-function remedyFor({ title, traits, findByExternalId }: Setup['desk']['provider']): string {
+function remedyFor({ title, traits, findByExternalId }: Offer['desk']['provider']): string {
   if (findByExternalId)
     return `Call create_customer with the same ${traits.externalIdField} again: it looks first, and sends when that is safe.`;
   return `Look in ${title}: link_customer ties it when it is there, create_customer with resend: true sends it again when it is not.`;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
 import { CustomerError, type ErrorDetails, type ErrorKind, type FieldError } from './errors.ts';
+import { clientRequest, type Operation } from './telemetry.ts';
 import { quote } from './text.ts';
 
 /** One tool call's limits. `deadline` is a reading of `performance.now()` at which the whole call must be over. */
@@ -139,7 +140,17 @@ export class HttpClient {
     let resent = false;
     for (let attempt = 1; ; attempt += 1) {
       this.#refuseWhenOver(call, resent);
-      const reply = await this.#attempt(request, call);
+      const reply = await clientRequest(
+        this.#operation(request, attempt),
+        (headers) => this.#attempt(request, call, headers),
+        (got) =>
+          'status' in got
+            ? {
+                attributes: { 'http.response.status_code': got.status },
+                error: got.status >= 400 ? String(got.status) : undefined,
+              }
+            : { error: got.failure.cause },
+      );
       if (call.trace) {
         call.trace.attempt = Math.max(call.trace.attempt, attempt);
         call.trace.status = 'status' in reply ? reply.status : undefined;
@@ -172,7 +183,24 @@ export class HttpClient {
       : new CustomerError('unavailable', `The call was stopped before anything was sent to ${this.#options.title}.`);
   }
 
-  #attempt(request: HttpRequest, call: Call): Promise<Reply> {
+  /** What a trace shows of a request. Its path and query may hold an external id or an e-mail, so they are left out. */
+  #operation({ method }: HttpRequest, attempt: number): Operation {
+    const { protocol, hostname, port } = new URL(this.#origin);
+    return {
+      name: method,
+      attributes: {
+        'http.request.method': method,
+        'server.address': hostname,
+        'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+      },
+      details: {
+        'url.full': `${this.#origin}${this.#root}/REDACTED`,
+        ...(attempt > 1 && { 'http.request.resend_count': attempt - 1 }),
+      },
+    };
+  }
+
+  #attempt(request: HttpRequest, call: Call, traceHeaders: Readonly<Record<string, string>>): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
     const read = request.effect === 'read';
     let controller: Dispatcher.DispatchController | undefined;
@@ -210,6 +238,7 @@ export class HttpClient {
           'accept-encoding': 'identity',
           'user-agent': 'customers-mcp',
           ...(contentType !== undefined && { 'content-type': contentType }),
+          ...traceHeaders,
           ...request.headers,
         },
       },

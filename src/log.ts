@@ -11,6 +11,8 @@ export interface LogFields {
   /** How often the most stubborn request of the call was tried. */
   readonly attempt?: number;
   readonly store?: string;
+  /** Who called over HTTP: a digest, never a name. */
+  readonly caller?: string;
   /** Only for bugs: our own frames, without the message, which may quote data. */
   readonly stack?: string;
 }
@@ -31,4 +33,10 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
       write(`${JSON.stringify({ time: new Date().toISOString(), level: own, event, ...fields })}\n`);
     };
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+}
+
+/** Where it happened, without the message, which may quote a customer. */
+export function framesOf(error: unknown): string {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
+  return [error instanceof Error ? error.name : typeof error, ...frames].join('\n');
 }

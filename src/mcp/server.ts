@@ -1,8 +1,15 @@
-import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { Server, type ServerOptions } from '@modelcontextprotocol/sdk/server/index.js';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
+import { serverOperation } from '../telemetry.ts';
 import type { Consent, Tool } from '../tools/tool.ts';
 import { listTools } from '../tools/list-tools.ts';
+
+/** Set up when an answer of a person is there to be checked: a server is made for every request over HTTP. */
+const validator: NonNullable<ServerOptions['jsonSchemaValidator']> = {
+  getValidator: (schema) => new AjvJsonSchemaValidator().getValidator(schema),
+};
 
 /** How long a person may think about a question. */
 const PATIENCE_MS = 10 * 60_000;
@@ -15,22 +22,23 @@ export interface ServerParts {
   readonly running: Set<Promise<Answer>>;
   /** Aborted when the program stops: no new work. */
   readonly stopping: AbortSignal;
+  readonly transport: 'pipe' | 'tcp';
 }
 
 /**
  * An MCP server for one client. The SDK's low-level class: it leaves the arguments to us, so that they are read kindly, and
  * the list, so that it is built once. Everything of the SDK stays in this folder.
  */
-export function createServer({ tools, desk, version, running, stopping }: ServerParts): Server {
+export function createServer({ tools, desk, version, running, stopping, transport }: ServerParts): Server {
   const { provider, sandbox } = desk;
   const server = new Server(
     { name: 'customers-mcp', title: `${provider.title} customers${sandbox ? ' (sandbox)' : ''}`, version },
-    { capabilities: { tools: {} }, instructions: instructions(desk, tools) },
+    { capabilities: { tools: {} }, instructions: instructions(desk, tools), jsonSchemaValidator: validator },
   );
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal }) => {
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, requestId }) => {
     const tool = tools.find(({ name }) => name === params.name);
     if (!tool)
       throw new McpError(
@@ -38,7 +46,21 @@ export function createServer({ tools, desk, version, running, stopping }: Server
         `Unknown tool ${JSON.stringify(params.name.slice(0, 100))}. There are ${tools.map(({ name }) => name).join(', ')}.`,
       );
     const over = AbortSignal.any([signal, stopping]);
-    const call = runTool(tool, params.arguments, desk, over, (question) => ask(server, question, over));
+    const call = serverOperation(
+      {
+        name: `tools/call ${tool.name}`,
+        attributes: {
+          'mcp.method.name': 'tools/call',
+          'gen_ai.operation.name': 'execute_tool',
+          'gen_ai.tool.name': tool.name,
+          'network.transport': transport,
+        },
+        details: { 'jsonrpc.request.id': String(requestId) },
+      },
+      params._meta,
+      () => runTool(tool, params.arguments, desk, over, (question) => ask(server, question, over)),
+      (answer) => (answer.isError ? { error: 'tool_error' } : {}),
+    );
     running.add(call);
     const { isError, text, structured } = await call.finally(() => running.delete(call));
     return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };

@@ -7,14 +7,14 @@ import { createServer, type ServerParts } from './server.ts';
  * what was sent is seen through, and the promise resolves.
  */
 export async function serveStdio(
-  parts: Omit<ServerParts, 'running' | 'stopping'>,
+  parts: Omit<ServerParts, 'running' | 'stopping' | 'transport'>,
   stdin: Readable,
   stdout: Writable,
   stopped: Promise<unknown>,
 ): Promise<void> {
   const running: ServerParts['running'] = new Set();
   const stopping = new AbortController();
-  const server = createServer({ ...parts, running, stopping: stopping.signal });
+  const server = createServer({ ...parts, running, stopping: stopping.signal, transport: 'pipe' });
   const closed = new Promise((resolve) => {
     stdin.once('end', resolve).once('close', resolve);
     // A client that is gone: EPIPE is the usual way to learn of it.

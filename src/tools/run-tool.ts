@@ -1,6 +1,6 @@
 import { CustomerError } from '../errors.ts';
 import type { Trace } from '../http-client.ts';
-import type { Log } from '../log.ts';
+import { framesOf, type Log } from '../log.ts';
 import type { Fields } from '../providers/provider.ts';
 import { cleanText, cleanValue, isRecord } from '../text.ts';
 import { readArguments } from './arguments.ts';
@@ -11,6 +11,8 @@ export interface Desk extends Omit<Session, 'call' | 'ask'> {
   readonly sandbox: boolean;
   readonly timeoutMs: number;
   readonly log: Log;
+  /** Tells callers apart in the log, where there are several. */
+  readonly caller?: string;
 }
 
 export interface Answer {
@@ -32,7 +34,7 @@ export async function runTool(
   ask: (question: string) => Promise<Consent>,
 ): Promise<Answer> {
   const startedAt = performance.now();
-  const { log, provider, sandbox } = desk;
+  const { log, provider, sandbox, caller } = desk;
   const trace: Trace = { attempt: 0, status: undefined };
   const done = (outcome: string): void => {
     const ms = Math.round(performance.now() - startedAt);
@@ -41,6 +43,7 @@ export async function runTool(
       provider: provider.name,
       outcome,
       ms,
+      ...(caller !== undefined && { caller }),
       ...(trace.attempt > 0 && { attempt: trace.attempt }),
       ...(trace.status !== undefined && { status: trace.status }),
     });
@@ -71,10 +74,4 @@ const BUG =
 function clean(value: Fields): Record<string, unknown> {
   const cleaned = cleanValue(value);
   return isRecord(cleaned) ? cleaned : {};
-}
-
-/** Where it happened, without the message, which may quote a customer. */
-function framesOf(error: unknown): string {
-  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
-  return [error instanceof Error ? error.name : typeof error, ...frames].join('\n');
 }

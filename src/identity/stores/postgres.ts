@@ -17,6 +17,7 @@ const SCHEMA = `
   );
   CREATE INDEX IF NOT EXISTS customers_mcp_intents_open ON customers_mcp_intents (check_at) WHERE state IN ('PENDING', 'SENT', 'UNSURE');
   CREATE TABLE IF NOT EXISTS customers_mcp_cache (key text PRIMARY KEY, value text NOT NULL, expires timestamptz);
+  CREATE UNLOGGED TABLE IF NOT EXISTS customers_mcp_callers (key varchar(255) PRIMARY KEY, points integer NOT NULL DEFAULT 0, expire bigint);
 `;
 
 const sql = {
@@ -64,17 +65,16 @@ export function postgresStore(url: string): Store {
   // Without a listener a connection that drops while idle ends the process.
   pool.on('error', () => {});
   let ready: Promise<void> | undefined;
-  const query = async (
-    name: keyof typeof sql,
-    values: readonly unknown[] = [],
-  ): Promise<pg.QueryResult<Record<string, unknown>>> => {
+  const run = async (statement: pg.QueryConfig): Promise<pg.QueryResult<Record<string, unknown>>> => {
     ready ??= createTables(pool).catch((error: unknown) => {
       ready = undefined;
       throw error;
     });
     await ready;
-    return pool.query({ name: `customers_mcp_${name}`, text: sql[name], values: [...values] });
+    return pool.query(statement);
   };
+  const query = (name: keyof typeof sql, values: readonly unknown[] = []) =>
+    run({ name: `customers_mcp_${name}`, text: sql[name], values: [...values] });
 
   const ledger: Ledger = {
     async claim(key, { owner, leaseMs, data, reopen }) {
@@ -140,6 +140,11 @@ export function postgresStore(url: string): Store {
             'PostgreSQL may lose its last commits (synchronous_commit off): a crash can forget which customers were being created. Set synchronous_commit on.',
           ]
         : [];
+    },
+    async rateLimiter(options) {
+      const { RateLimiterPostgres } = await import('rate-limiter-flexible');
+      const table = { tableName: 'customers_mcp_callers', tableCreated: true };
+      return new RateLimiterPostgres({ ...options, ...table, storeClient: { query: run }, storeType: 'pool' });
     },
     async close() {
       await pool.end();

@@ -159,6 +159,14 @@ export function redisStore(url: string): Store {
         ];
       }
     },
+    async rateLimiter(options) {
+      const { RateLimiterRedis } = await import('rate-limiter-flexible');
+      const storeClient = {
+        eval: (text: string, values: { keys: string[]; arguments: string[] }) =>
+          use((client) => client.eval(text, values)),
+      };
+      return new RateLimiterRedis({ ...options, storeClient, useRedisPackage: true });
+    },
     async close() {
       current?.client.destroy();
     },

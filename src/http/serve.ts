@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { Server as NetServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAdaptorServer, type ServerType } from '@hono/node-server';
+import { RateLimiterMemory, type RateLimiterAbstract } from 'rate-limiter-flexible';
+import { ConfigError } from '../errors.ts';
+import type { ServerParts } from '../mcp/server.ts';
+import type { Setup } from '../setup.ts';
+import { createApp, pathOf } from './app.ts';
+import { byJwt, byToken } from './callers.ts';
+import type { HttpConfig } from './config.ts';
+
+/** Longer than the proxies in front keep a connection idle, so that they close it and never meet one that we are closing. */
+const IDLE_MS = 75_000;
+/** How long a stopping server still takes requests on open connections: those that were on their way. */
+const LAST_ORDERS_MS = 1_000;
+/** What is left after the longest call: to answer, and to let the connections go. */
+const GRACE_MS = 2_000;
+
+/** What a person needs to know of a server that has started. */
+export interface Started {
+  readonly urls: readonly string[];
+  /** The token that was made for this run, if there was none. */
+  readonly madeToken: string | undefined;
+}
+
+/**
+ * Serves MCP over HTTP until `stopped`: then no connection is accepted any more, what runs is finished, and the promise
+ * resolves, at the latest when the longest call must be over.
+ * @throws ConfigError when it cannot listen there.
+ */
+export async function serveHttp(
+  { offers, store, log }: Setup,
+  config: HttpConfig,
+  version: string,
+  stopped: Promise<unknown>,
+  started: (about: Started) => void,
+): Promise<void> {
+  const { access, host, port } = config;
+  const madeToken =
+    access.kind === 'token' && access.token === undefined ? randomBytes(32).toString('base64url') : undefined;
+  const authenticate =
+    access.kind === 'oauth' ? byJwt(access.issuer, access.audience) : byToken(access.token ?? madeToken ?? '');
+  const running: ServerParts['running'] = new Set();
+  const stopping = new AbortController();
+  const draining = new AbortController();
+  const app = createApp({
+    offers,
+    config,
+    version,
+    log,
+    authenticate,
+    limiter: await openLimiter(store, config.ratePerMinute),
+    ready: () => store.ping(),
+    running,
+    stopping: stopping.signal,
+    draining: draining.signal,
+  });
+
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    serverOptions: {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: IDLE_MS,
+      connectionsCheckingInterval: 1_000,
+    },
+  });
+  const closed = new Promise((resolve) => server.once('close', resolve));
+  const bound = await listen(server, host, port);
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  started({ urls: offers.map((offer) => origin + pathOf(offer, offers)), madeToken });
+
+  await stopped;
+  draining.abort();
+  // Not the HTTP server's own close: that one also drops idle connections, on which a request may be coming in just now.
+  NetServer.prototype.close.call(server);
+  const longest = Math.max(...offers.map(({ desk }) => desk.timeoutMs));
+  const over = sleep(longest, undefined, { ref: false });
+  await Promise.race([sleep(LAST_ORDERS_MS), closed]);
+  const letGo = setInterval(() => closeIdle(server), 100);
+  await Promise.race([closed, over]);
+  stopping.abort();
+  await Promise.race([closed, Promise.allSettled(running).then(() => sleep(GRACE_MS))]);
+  clearInterval(letGo);
+  if ('closeAllConnections' in server) server.closeAllConnections();
+}
+
+function closeIdle(server: ServerType): void {
+  if ('closeIdleConnections' in server) server.closeIdleConnections();
+}
+
+/** Counted in the store, for all replicas; while the store is away, each replica counts for itself. */
+async function openLimiter(store: Setup['store'], ratePerMinute: number): Promise<RateLimiterAbstract> {
+  const rate = { points: ratePerMinute, duration: 60, keyPrefix: '{customers-mcp}:callers' };
+  const own = new RateLimiterMemory(rate);
+  return (await store.rateLimiter({ ...rate, inMemoryBlockOnConsumed: ratePerMinute, insuranceLimiter: own })) ?? own;
+}
+
+/** The port it listens on. */
+function listen(server: ServerType, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'it is taken; choose another with --port'
+          : `it answers ${error.code}; choose others with --host and --port`;
+      reject(new ConfigError([`The server cannot listen on ${host}, port ${port}: ${why}.`]));
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
