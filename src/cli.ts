@@ -3,10 +3,12 @@ import { parseArgs } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 import { Settings, type Environment } from './config.ts';
 import { examine, type Finding } from './doctor.ts';
-import { ConfigError } from './errors.ts';
-import { isRecord } from './text.ts';
+import { ConfigError, UsageError } from './errors.ts';
 import { reconcile } from './identity/reconciler.ts';
 import { setUp, type Offer, type Setup } from './setup.ts';
+import { cleanText } from './text.ts';
+import { describeFields } from './tools/describe-fields.ts';
+import type { RowResult } from './tools/import-customers.ts';
 import { listTools } from './tools/list-tools.ts';
 import { runTool } from './tools/run-tool.ts';
 
@@ -15,7 +17,7 @@ export interface Terminal {
   readonly environment: Environment;
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
-  readonly stderr: Writable;
+  readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Resolves when the process is asked to stop. */
   readonly stopped: Promise<unknown>;
 }
@@ -26,6 +28,7 @@ const HELP = `customers-mcp ${packageJson.version} - customer tools for AI agent
   customers-mcp http               serve MCP over HTTP, for a team; --host 127.0.0.1 --port 3000
   customers-mcp call TOOL [JSON]   run one tool and print its answer as JSON
   customers-mcp tools [--json]     print the tools and their input fields
+  customers-mcp import FILE.csv    create the customers of a file, each once; --dry-run, --map COLUMN=FIELD
   customers-mcp doctor [--settle]  check settings, store and account, and look for creates that are open; --json
   customers-mcp --help, --version
 
@@ -38,9 +41,6 @@ or notify, and that provider's variables:
 
 All settings are in the README.
 `;
-
-/** The person used the command in a way it does not know. */
-class UsageError extends Error {}
 
 /** Runs a command; returns the exit code. 0 done, 1 the tool answered with an error, 2 wrong settings or usage. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -57,6 +57,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
       switch (command) {
         case 'call':
           return await call(operands, offer, terminal);
+        case 'import':
+          return await importFile(operands, options, offer, terminal);
         case 'tools':
           return await printTools(options.json === true, offer, terminal);
         default:
@@ -83,6 +85,7 @@ const commands = {
   stdio: { words: 0, options: [] },
   http: { words: 0, options: ['host', 'port'] },
   call: { words: 2, options: [] },
+  import: { words: 1, options: ['dry-run', 'map'] },
   tools: { words: 0, options: ['json'] },
   doctor: { words: 0, options: ['json', 'settle'] },
 } as const;
@@ -107,7 +110,7 @@ function readCommand(args: readonly string[]): {
   return { command, operands, options };
 }
 
-const commandNames = ['stdio', 'http', 'call', 'tools', 'doctor'] as const;
+const commandNames = ['stdio', 'http', 'call', 'import', 'tools', 'doctor'] as const;
 
 function parse(args: readonly string[]) {
   try {
@@ -121,6 +124,8 @@ function parse(args: readonly string[]) {
         settle: { type: 'boolean' },
         host: { type: 'string' },
         port: { type: 'string' },
+        'dry-run': { type: 'boolean' },
+        map: { type: 'string', multiple: true },
       },
     });
   } catch (error) {
@@ -214,19 +219,74 @@ async function call(
     );
   const input = parseJson(json);
   announceSandbox(offer, stderr);
-  const stopping = new AbortController();
-  void stopped.then(() => stopping.abort());
-  const { isError, structured } = await runTool(tool, input, desk, stopping.signal, async () => 'unavailable');
+  const { isError, structured } = await runTool(tool, input, desk, {
+    signal: signalOf(stopped),
+    ask: async () => 'unavailable',
+    progress() {},
+  });
   return print(stdout, `${JSON.stringify(structured, undefined, 2)}\n`, isError ? 1 : 0);
+}
+
+/** How many rows that need attention are printed; the result file has them all. */
+const MOST_LINES = 20;
+
+async function importFile(
+  [file]: readonly string[],
+  { 'dry-run': dryRun = false, map = [] }: Options,
+  offer: Offer,
+  { stdout, stderr, stopped }: Terminal,
+): Promise<number> {
+  if (file === undefined) throw new UsageError('import needs the name of a CSV file');
+  if (!offer.tools.some(({ name }) => name === 'import_customers'))
+    throw new UsageError('the settings allow no import (CUSTOMERS_READ_ONLY, CUSTOMERS_TOOLS)');
+  const { openImport, resultPath, summary } = await import('./import-file.ts');
+  const { columns, rows, problems, run } = await openImport(file, map, offer);
+  announceSandbox(offer, stderr);
+  if (dryRun) {
+    const width = Math.max(...columns.map(({ column }) => column.length));
+    stdout.write(columns.map(({ column, field }) => `${column.padEnd(width)}  ->  ${field}\n`).join(''));
+    stdout.write(
+      `${rows.length} rows: ${rows.length - problems.length} can be sent, ${problems.length} cannot. Nothing was sent.\n`,
+    );
+    return print(stdout, describeRows(problems), problems.length === 0 ? 0 : 1);
+  }
+  const results = await run(signalOf(stopped), (done, total) => showProgress(stderr, done, total));
+  const attention = results.filter(
+    ({ outcome, warnings = [] }) =>
+      outcome !== 'existing' && ((outcome !== 'created' && outcome !== 'updated') || warnings.length > 0),
+  );
+  stdout.write(`${summary(results)}\n${describeRows(attention)}`);
+  const left = results.some(({ outcome }) => outcome === 'not_started' || outcome === 'unknown');
+  return print(
+    stdout,
+    `Each row with what became of it: ${resultPath(file)}${left ? '\nRun the same command again for the rows that are left.' : ''}\n`,
+    attention.length === 0 ? 0 : 1,
+  );
+}
+
+function describeRows(rows: readonly RowResult[]): string {
+  const lines = rows.slice(0, MOST_LINES).map(({ row, externalId, outcome, error, warnings = [] }) => {
+    const text = error ? `${error.kind}: ${error.message}` : [outcome.replace('_', ' '), ...warnings].join('. ');
+    return `row ${row}${externalId === undefined ? '' : ` (${cleanText(externalId, 60)})`}: ${text}\n`;
+  });
+  const more = rows.length - lines.length;
+  return lines.join('') + (more > 0 ? `and ${more} more\n` : '');
+}
+
+const BAR = 30;
+
+/** A bar that is drawn over itself; a log gets none. */
+function showProgress(stderr: Terminal['stderr'], done: number, total: number): void {
+  if (!stderr.isTTY) return;
+  const filled = Math.round((done / total) * BAR);
+  stderr.write(`\r[${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}] ${done} of ${total}${done === total ? '\n' : ''}`);
 }
 
 async function doctor(
   { json = false, settle = false }: Options,
   { environment, stdout, stopped }: Terminal,
 ): Promise<number> {
-  const stopping = new AbortController();
-  void stopped.then(() => stopping.abort());
-  const findings = await examineAll(environment, settle, stopping.signal);
+  const findings = await examineAll(environment, settle, signalOf(stopped));
   const healthy = findings.every(({ ok }) => ok);
   if (json) return print(stdout, `${JSON.stringify({ healthy, findings }, undefined, 2)}\n`, healthy ? 0 : 1);
   const lines = findings.map(
@@ -252,6 +312,12 @@ async function examineAll(environment: Environment, settle: boolean, signal: Abo
   }
 }
 
+function signalOf(stopped: Promise<unknown>): AbortSignal {
+  const stopping = new AbortController();
+  void stopped.then(() => stopping.abort());
+  return stopping.signal;
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -265,7 +331,10 @@ function parseJson(text: string): unknown {
 async function printTools(json: boolean, { tools, desk }: Offer, { stdout }: Terminal): Promise<number> {
   if (json) return print(stdout, `${JSON.stringify({ tools: listTools(tools) }, undefined, 2)}\n`, 0);
   const blocks = listTools(tools).map(({ name, title, description, inputSchema }) => {
-    const fields = fieldsOf(inputSchema);
+    const fields = describeFields(inputSchema).map(({ field, required, meaning, rule }) => {
+      const facts = [required ? 'required' : '', rule].filter(Boolean).join(', ');
+      return { field, text: facts === '' ? meaning : `${meaning} (${facts})`.trim() };
+    });
     const width = Math.max(...fields.map(({ field }) => field.length));
     return [
       `${name} - ${title}`,
@@ -275,44 +344,6 @@ async function printTools(json: boolean, { tools, desk }: Offer, { stdout }: Ter
     ].join('\n');
   });
   return print(stdout, `${desk.provider.title}${desk.sandbox ? ' (sandbox)' : ''}\n\n${blocks.join('\n\n')}\n`, 0);
-}
-
-/** Each field with its meaning and its limits, from the very schema that clients get. */
-function fieldsOf(schema: object): { field: string; text: string }[] {
-  const { properties, required }: { properties?: unknown; required?: unknown } = schema;
-  return Object.entries(isRecord(properties) ? properties : {}).map(([field, value]) => {
-    const {
-      type,
-      format,
-      enum: choices,
-      description,
-      minLength,
-      maxLength,
-      minimum,
-      maximum,
-    } = isRecord(value) ? value : {};
-    const facts = [
-      Array.isArray(required) && required.includes(field) ? 'required' : '',
-      Array.isArray(choices) ? choices.join(' | ') : String(format ?? type ?? ''),
-      range(minLength, maxLength, 'characters'),
-      range(minimum, maximum, ''),
-    ];
-    return { field, text: `${String(description ?? '')} (${facts.filter(Boolean).join(', ')})`.trim() };
-  });
-}
-
-function range(least: unknown, most: unknown, unit: string): string {
-  const text =
-    least === undefined
-      ? most === undefined
-        ? ''
-        : `at most ${most}`
-      : most === undefined
-        ? `at least ${least}`
-        : least === most
-          ? `${most}`
-          : `${least} to ${most}`;
-  return text === '' ? '' : `${text} ${unit}`.trim();
 }
 
 /** Resolves once the text is out, so that the process may end. A reader that has gone is no failure. */

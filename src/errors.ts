@@ -76,3 +76,8 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+/** The person used a command in a way it does not know. Printed bare, without a stack; exit 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

@@ -94,6 +94,14 @@ export class CreateOnce {
     return this.#inTurn(this.#key(externalId), call, () => this.#createKeyed(externalId, request, call));
   }
 
+  /** The customer of a create that is on record with the very same fields, if it is still there: nothing need be sent for it. */
+  async onRecord({ externalId, fields }: CreateRequest, call: Call): Promise<CreateAnswer | undefined> {
+    const intent = externalId === undefined ? undefined : await this.#ledger.get(this.#key(externalId));
+    if (intent?.state !== 'DONE' || !same(fingerprint(intent.data.op, fields), intent.data.fields)) return undefined;
+    const customer = await this.#stillThere(intent.data, call);
+    return customer && { outcome: 'existing', customer, document: customer.document, warnings: [] };
+  }
+
   /** Ties an external id to a customer that exists (`link_customer`), whatever became of an earlier create with that id. */
   async link(externalId: string, customer: ProviderCustomer, call: Call): Promise<'linked' | 'already_linked'> {
     if (customer.state === 'deleted') {

@@ -5,6 +5,9 @@ import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import { serverOperation } from '../telemetry.ts';
 import type { Consent, Tool } from '../tools/tool.ts';
 import { listTools } from '../tools/list-tools.ts';
+import { serveCompletions } from './completions.ts';
+import { promptsFor, servePrompts } from './prompts.ts';
+import { fieldGuide, serveResources } from './resources.ts';
 
 /** Set up when an answer of a person is there to be checked: a server is made for every request over HTTP. */
 const validator: NonNullable<ServerOptions['jsonSchemaValidator']> = {
@@ -31,14 +34,23 @@ export interface ServerParts {
  */
 export function createServer({ tools, desk, version, running, stopping, transport }: ServerParts): Server {
   const { provider, sandbox } = desk;
+  const prompts = promptsFor(tools, desk);
   const server = new Server(
     { name: 'customers-mcp', title: `${provider.title} customers${sandbox ? ' (sandbox)' : ''}`, version },
-    { capabilities: { tools: {} }, instructions: instructions(desk, tools), jsonSchemaValidator: validator },
+    {
+      capabilities: { tools: {}, resources: {}, completions: {}, ...(prompts.length > 0 && { prompts: {} }) },
+      instructions: instructions(desk, tools),
+      jsonSchemaValidator: validator,
+    },
   );
+  serveResources(server, [fieldGuide(tools, desk)], tools, desk, stopping);
+  serveCompletions(server, desk);
+  if (prompts.length > 0) servePrompts(server, prompts);
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, requestId }) => {
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, requestId, sendNotification }) => {
+    const progressToken = params._meta?.progressToken;
     const tool = tools.find(({ name }) => name === params.name);
     if (!tool)
       throw new McpError(
@@ -58,7 +70,16 @@ export function createServer({ tools, desk, version, running, stopping, transpor
         details: { 'jsonrpc.request.id': String(requestId) },
       },
       params._meta,
-      () => runTool(tool, params.arguments, desk, over, (question) => ask(server, question, over)),
+      () =>
+        runTool(tool, params.arguments, desk, {
+          signal: over,
+          ask: (question) => ask(server, question, over),
+          progress: (progress, total) => {
+            if (progressToken === undefined || over.aborted) return;
+            const notification = { progressToken, progress, total };
+            void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
+          },
+        }),
       (answer) => (answer.isError ? { error: 'tool_error' } : {}),
     );
     running.add(call);

@@ -72,6 +72,9 @@ export interface Traits {
   readonly externalIdInUpdate: 'written' | 'linked' | 'refused';
   /** The search argument for the size of a page. */
   readonly limitField: string;
+  /** The search arguments that take a part of an external id or of a name, where there are such. */
+  readonly externalIdFilter?: string;
+  readonly nameFilter?: string;
   /** The create argument that orders to write over the customer with the same external id, where there is one. */
   readonly overwriteField?: string;
   /** Fields that an update may empty. */

@@ -1,31 +1,54 @@
 import { z } from 'zod';
 import { invalidInput } from '../errors.ts';
+import type { CreateRequest } from '../identity/create-once.ts';
 import { cleanText } from '../text.ts';
-import type { Provider } from '../providers/provider.ts';
+import type { Fields, Provider } from '../providers/provider.ts';
 import { documentOf, hints, outputs, ownId, requireConsent, stringOf, unkept, type Operation } from './tool.ts';
 
-/** Arguments besides the provider's own fields, where they mean something. */
-function extras({ documents, traits, findSimilar }: Provider) {
+/** What describes a customer to be created, and what decides about duplicates: the provider's fields, and ours where they mean something. */
+export function createInput({ documents, traits, findSimilar }: Provider): z.ZodObject {
   const ownExternalId = traits.externalIdField in documents.create.shape;
-  return {
+  return documents.create.extend({
     ...(!ownExternalId && {
       [traits.externalIdField]: ownId.optional(),
     }),
     ...(findSimilar && { allow_duplicate: z.boolean().describe('Create though the email is taken').optional() }),
-    ...(!traits.createUpserts && {
-      resend: z.boolean().describe('Send again after outcome_unknown').optional(),
-      confirm: z.string().describe('As asked for').optional(),
-    }),
+  });
+}
+
+/** What a person decides after a create was lost. */
+function afterLoss({ traits }: Provider) {
+  return traits.createUpserts
+    ? {}
+    : {
+        resend: z.boolean().describe('Send again after outcome_unknown').optional(),
+        confirm: z.string().describe('As asked for').optional(),
+      };
+}
+
+/** @throws CustomerError `invalid_input` when nothing describes the customer. */
+export function createRequestOf(input: Fields, { documents, traits }: Provider): CreateRequest {
+  const document = documentOf(input, documents.create);
+  const fields = Object.fromEntries(Object.entries(document).filter(([field]) => field !== traits.overwriteField));
+  if (Object.keys(fields).length === 0)
+    throw invalidInput([{ path: '', message: 'give at least one field of the customer' }]);
+  return {
+    externalId: stringOf(input[traits.externalIdField]),
+    document,
+    fields,
+    allowDuplicate: input['allow_duplicate'] === true,
+    overwrite: traits.overwriteField !== undefined && input[traits.overwriteField] === true,
+    resend: input['resend'] === true,
   };
 }
 
 export const createCustomer: Operation = (provider) => {
-  const { documents, traits, title } = provider;
+  const { traits, title } = provider;
   return {
     name: 'create_customer',
     title: 'Create customer',
     description: `Creates a ${title} customer. With ${traits.externalIdField} it is safe to repeat. ${traits.onCreate}`,
-    input: documents.create.extend(extras(provider)),
+    input: createInput(provider).extend(afterLoss(provider)),
     output: z.looseObject({
       outcome: z.enum(['created', 'updated', 'existing']).optional(),
       customer_id: outputs.text,
@@ -37,13 +60,8 @@ export const createCustomer: Operation = (provider) => {
     hints: hints(traits.createUpserts ? 'repeatable write' : 'write'),
 
     async run(input, session) {
-      const document = documentOf(input, documents.create);
-      const overwrite = traits.overwriteField !== undefined && input[traits.overwriteField] === true;
-      const fields = Object.fromEntries(Object.entries(document).filter(([field]) => field !== traits.overwriteField));
-      if (Object.keys(fields).length === 0)
-        throw invalidInput([{ path: '', message: 'give at least one field of the customer' }]);
-      const externalId = stringOf(input[traits.externalIdField]);
-      const resend = input['resend'] === true;
+      const request = createRequestOf(input, provider);
+      const { externalId, fields, resend } = request;
       let { call } = session;
       if (resend) {
         if (externalId === undefined)
@@ -62,14 +80,6 @@ export const createCustomer: Operation = (provider) => {
         );
       }
 
-      const request = {
-        externalId,
-        document,
-        fields,
-        allowDuplicate: input['allow_duplicate'] === true,
-        overwrite,
-        resend,
-      };
       const { outcome, customer, document: answered, warnings } = await session.creates.create(request, call);
       const own = customer?.externalId ?? externalId;
       const notes = [...warnings, ...(customer ? unkept(fields, [], customer, provider) : [])];

@@ -2,6 +2,7 @@ import type { Provider } from '../providers/provider.ts';
 import { archiveCustomer } from './archive-customer.ts';
 import { createCustomer } from './create-customer.ts';
 import { getCustomer } from './get-customer.ts';
+import { importCustomers } from './import-customers.ts';
 import { linkCustomer } from './link-customer.ts';
 import { restoreCustomer } from './restore-customer.ts';
 import { searchCustomer } from './search-customer.ts';
@@ -17,6 +18,7 @@ const operations: Readonly<Record<string, Operation>> = {
   archive_customer: archiveCustomer,
   restore_customer: restoreCustomer,
   link_customer: linkCustomer,
+  import_customers: importCustomers,
 };
 
 /** The names of all tools there are, whatever the provider. */

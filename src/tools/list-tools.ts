@@ -30,7 +30,7 @@ export function listTools(tools: readonly Tool[]): ListedTool[] {
 }
 
 /** A schema without what costs tokens and says nothing. */
-function schemaOf(schema: z.ZodObject): { type: 'object' } {
+export function schemaOf(schema: z.ZodObject): { type: 'object' } {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     io: 'input',
     override: ({ jsonSchema }) => {

@@ -4,12 +4,11 @@ import { framesOf, type Log } from '../log.ts';
 import type { Fields } from '../providers/provider.ts';
 import { cleanText, cleanValue, isRecord } from '../text.ts';
 import { readArguments } from './arguments.ts';
-import type { Consent, Session, Tool } from './tool.ts';
+import type { Client, Session, Tool } from './tool.ts';
 
 /** A server's fixed part of every session. */
-export interface Desk extends Omit<Session, 'call' | 'ask'> {
+export interface Desk extends Omit<Session, 'call' | keyof Client> {
   readonly sandbox: boolean;
-  readonly timeoutMs: number;
   readonly log: Log;
   /** Tells callers apart in the log, where there are several. */
   readonly caller?: string;
@@ -26,13 +25,7 @@ export interface Answer {
  * Runs a tool from raw arguments to a finished answer. Never throws: this is the one place where errors become answers. What
  * is no `CustomerError` is a bug of ours; its stack goes to the log, a fixed sentence to the agent.
  */
-export async function runTool(
-  tool: Tool,
-  given: unknown,
-  desk: Desk,
-  signal: AbortSignal,
-  ask: (question: string) => Promise<Consent>,
-): Promise<Answer> {
+export async function runTool(tool: Tool, given: unknown, desk: Desk, client: Client): Promise<Answer> {
   const startedAt = performance.now();
   const { log, provider, sandbox, caller } = desk;
   const trace: Trace = { attempt: 0, status: undefined };
@@ -52,8 +45,9 @@ export async function runTool(
     const input = readArguments(tool.input, given);
     const result = await tool.run(input, {
       ...desk,
-      ask,
-      call: { signal, deadline: startedAt + desk.timeoutMs, trace },
+      ask: (question) => client.ask(question),
+      progress: (count, total) => client.progress(count, total),
+      call: { signal: client.signal, deadline: startedAt + desk.timeoutMs, trace },
     });
     done(typeof result['outcome'] === 'string' ? result['outcome'] : 'ok');
     const structured = clean({ ...result, ...(sandbox && { sandbox }) });

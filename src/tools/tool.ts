@@ -8,15 +8,25 @@ import type { Fields, Provider, ProviderCustomer } from '../providers/provider.t
 /** What a person said when asked; `unavailable`: this client has no way to ask. */
 export type Consent = 'accepted' | 'declined' | 'unavailable';
 
+/** Whoever called a tool, as the tool can reach them. */
+export interface Client {
+  /** Aborted when they do not want the answer any more. */
+  readonly signal: AbortSignal;
+  ask(question: string): Promise<Consent>;
+  /** How far a long call is; what it is counted in is the tool's business. */
+  progress(done: number, total: number): void;
+}
+
 /** What a tool works with during one call. */
-export interface Session {
+export interface Session extends Omit<Client, 'signal'> {
   readonly provider: Provider;
   readonly ids: IdMap;
   readonly creates: CreateOnce;
   readonly call: Call;
+  /** The whole of one call, ms; what takes more is made of several. */
+  readonly timeoutMs: number;
   /** Whether the operator wants people to be asked at all. */
   readonly confirms: boolean;
-  ask(question: string): Promise<Consent>;
 }
 
 /** An operation as one provider offers it: what tools/list shows, and what a call does. */

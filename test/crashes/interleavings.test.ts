@@ -113,7 +113,8 @@ class Scene {
       },
       link: (externalId, customer) => creates.link(externalId, customer, call()),
       async remove(externalId) {
-        const session = { provider, ids, creates, call: call(), confirms: false, ask: async () => 'accepted' as const };
+        const asked = { confirms: false, ask: async () => 'accepted' as const, progress() {} };
+        const session = { provider, ids, creates, call: call(), timeoutMs: 25_000, ...asked };
         return archiveCustomer(provider)?.run({ external_id: externalId }, session);
       },
     };

@@ -36,6 +36,7 @@ const traits: Traits = {
   createUpserts: false,
   externalIdInUpdate: 'linked',
   limitField: 'limit',
+  nameFilter: 'search',
   clearable: [
     'address',
     'phone',

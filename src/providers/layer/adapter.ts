@@ -35,6 +35,8 @@ const traits: Traits = {
   createUpserts: true,
   externalIdInUpdate: 'written',
   limitField: 'limit',
+  externalIdFilter: 'external_id_contains',
+  nameFilter: 'name_contains',
   clearable: [
     'individual_name',
     'company_name',

@@ -1,0 +1,36 @@
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CompleteRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { cleanText } from '../text.ts';
+import type { Desk } from '../tools/run-tool.ts';
+
+const MOST_VALUES = 100;
+/** A person is typing; a list that comes later than this is of no use. */
+const PATIENCE_MS = 3_000;
+
+/**
+ * Completes external ids and names, of prompts and of resources alike, from the provider's customers. Silent when the provider
+ * cannot be asked: a completion that fails must not keep anybody from typing on.
+ */
+export function serveCompletions(server: Server, { provider }: Desk): void {
+  const { traits } = provider;
+  server.setRequestHandler(CompleteRequestSchema, async ({ params: { argument } }, { signal }) => {
+    const isExternalId = argument.name === traits.externalIdField;
+    const filter = isExternalId ? traits.externalIdFilter : traits.nameFilter;
+    const known = isExternalId ? provider.findByExternalId !== undefined : argument.name === 'name';
+    if (!known) return { completion: { values: [] } };
+    const typed = argument.value.toLowerCase();
+    const query = {
+      [traits.limitField]: MOST_VALUES,
+      ...(filter !== undefined && typed !== '' && { [filter]: argument.value }),
+    };
+    const call = { signal, deadline: performance.now() + PATIENCE_MS };
+    const { customers, hasMore } = await provider
+      .searchCustomers(query, call)
+      .catch(() => ({ customers: [], hasMore: false }));
+    const values = customers
+      .flatMap(({ externalId, name }) => (isExternalId ? externalId : name) ?? [])
+      .map((value) => cleanText(value))
+      .filter((value) => value.toLowerCase().includes(typed));
+    return { completion: { values: [...new Set(values)].slice(0, MOST_VALUES), hasMore } };
+  });
+}
