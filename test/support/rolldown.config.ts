@@ -15,8 +15,24 @@ export default defineConfig({
     entryFileNames: 'main.js',
     chunkFileNames: '[name]-[hash].js',
   },
-  plugins: [licences()],
+  plugins: [requireNode(), licences()],
 });
+
+/**
+ * Parts of Node that are required although the source imports them. An import reads every export of a part, and behind some
+ * are getters that load much: all of fetch behind http, Web Crypto behind crypto, MIME types behind util, streams behind fs.
+ */
+const REQUIRED = /^(node:)?(crypto|fs|http|https|util)$/;
+
+function requireNode(): Plugin {
+  const mark = '\0required:';
+  return {
+    name: 'require-node',
+    resolveId: (source, _importer, { kind }) =>
+      kind === 'import-statement' && REQUIRED.test(source) ? mark + source : undefined,
+    load: (id) => (id.startsWith(mark) ? `module.exports = require('${id.slice(mark.length)}');` : undefined),
+  };
+}
 
 function licences(): Plugin {
   return {
