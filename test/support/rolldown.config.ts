@@ -7,6 +7,8 @@ import { defineConfig, type Plugin } from 'rolldown';
 export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
+  // undici's own switch for bundles: without its experimental parser, which is off unless it is asked for.
+  transform: { define: { esbuildDetection: 'true' } },
   output: {
     dir: 'dist',
     format: 'esm',
@@ -15,7 +17,7 @@ export default defineConfig({
     entryFileNames: 'main.js',
     chunkFileNames: '[name]-[hash].js',
   },
-  plugins: [requireNode(), licences()],
+  plugins: [requireNode(), leaveOut(), licences()],
 });
 
 /**
@@ -31,6 +33,32 @@ function requireNode(): Plugin {
     resolveId: (source, _importer, { kind }) =>
       kind === 'import-statement' && REQUIRED.test(source) ? mark + source : undefined,
     load: (id) => (id.startsWith(mark) ? `module.exports = require('${id.slice(mark.length)}');` : undefined),
+  };
+}
+
+/** What packages load at the start and this program never runs: the end of a module's path, and what stands in for it. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  // The index brings fetch, WebSocket, caches and mocks along.
+  '/node_modules/undici/index.js': `export { default as Agent } from './lib/dispatcher/agent.js';`,
+  // It loads node:http2, and we speak HTTP/1.1.
+  '/node_modules/undici/lib/dispatcher/client-h2.js': `module.exports = () => { throw new Error('HTTP/2 is left out'); };`,
+};
+
+function leaveOut(): Plugin {
+  const met = new Set<string>();
+  return {
+    name: 'leave-out',
+    load(id) {
+      const end = Object.keys(LEFT_OUT).find((one) => id.replaceAll('\\', '/').endsWith(one));
+      if (end === undefined) return undefined;
+      met.add(end);
+      return LEFT_OUT[end];
+    },
+    // A package that has moved its modules would else come back in whole, and nobody would notice.
+    buildEnd(error) {
+      const missed = Object.keys(LEFT_OUT).filter((end) => !met.has(end));
+      if (!error && missed.length > 0) this.error(`not there any more: ${missed.join(', ')}`);
+    },
   };
 }
 
