@@ -42,6 +42,14 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   '/node_modules/undici/index.js': `export { default as Agent } from './lib/dispatcher/agent.js';`,
   // It loads node:http2, and we speak HTTP/1.1.
   '/node_modules/undici/lib/dispatcher/client-h2.js': `module.exports = () => { throw new Error('HTTP/2 is left out'); };`,
+  // Ajv checks what a person fills into a form, and every Server makes one. Our questions have no fields.
+  '/node_modules/@modelcontextprotocol/sdk/dist/esm/validation/ajv-provider.js': `
+    export class AjvJsonSchemaValidator {
+      getValidator({ properties }) {
+        if (Object.keys(properties).length > 0) throw new Error('Ajv is left out');
+        return (data) => ({ valid: true, data });
+      }
+    }`,
 };
 
 function leaveOut(): Plugin {
