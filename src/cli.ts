@@ -5,6 +5,7 @@ import { Settings, type Environment } from './config.ts';
 import { examine, type Finding } from './doctor.ts';
 import { ConfigError, UsageError } from './errors.ts';
 import { reconcile } from './identity/reconciler.ts';
+import { serveStdio } from './mcp/stdio.ts';
 import { setUp, type Offer, type Setup } from './setup.ts';
 import { cleanText } from './text.ts';
 import { describeFields } from './tools/describe-fields.ts';
@@ -141,7 +142,6 @@ async function serveOverStdio(setup: Setup, { stdin, stdout, stderr, stopped }: 
       'customers-mcp: waiting for an MCP client on stdin. To try it by hand: customers-mcp call search_customer. To add it to a client, see the README. Ctrl-C ends it.\n',
     );
   }
-  const { serveStdio } = await import('./mcp/stdio.ts');
   await whileReconciling(setup, () => serveStdio({ ...offer, version: packageJson.version }, stdin, stdout, stopped));
   return print(stdout, '', 0);
 }

@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import { request } from 'undici';
 import { isLoopback } from '../config.ts';
 import { isRecord, textOf } from '../text.ts';
 
@@ -135,10 +134,10 @@ async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
 }
 
 async function fetchJson(url: string): Promise<unknown> {
-  const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(ISSUER_PATIENCE_MS) });
-  const text = await body.text();
+  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ISSUER_PATIENCE_MS) });
+  const text = await response.text();
   try {
-    return statusCode === 200 ? JSON.parse(text) : undefined;
+    return response.status === 200 ? JSON.parse(text) : undefined;
   } catch {
     return undefined;
   }

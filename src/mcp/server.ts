@@ -1,5 +1,4 @@
-import { Server, type ServerOptions } from '@modelcontextprotocol/sdk/server/index.js';
-import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import { serverOperation } from '../telemetry.ts';
@@ -8,11 +7,6 @@ import { listTools } from '../tools/list-tools.ts';
 import { serveCompletions } from './completions.ts';
 import { promptsFor, servePrompts } from './prompts.ts';
 import { fieldGuide, serveResources } from './resources.ts';
-
-/** Set up when an answer of a person is there to be checked: a server is made for every request over HTTP. */
-const validator: NonNullable<ServerOptions['jsonSchemaValidator']> = {
-  getValidator: (schema) => new AjvJsonSchemaValidator().getValidator(schema),
-};
 
 /** How long a person may think about a question. */
 const PATIENCE_MS = 10 * 60_000;
@@ -40,7 +34,6 @@ export function createServer({ tools, desk, version, running, stopping, transpor
     {
       capabilities: { tools: {}, resources: {}, completions: {}, ...(prompts.length > 0 && { prompts: {} }) },
       instructions: instructions(desk, tools),
-      jsonSchemaValidator: validator,
     },
   );
   serveResources(server, [fieldGuide(tools, desk)], tools, desk, stopping);

@@ -16,6 +16,8 @@ export default defineConfig({
     cleanDir: true,
     entryFileNames: 'main.js',
     chunkFileNames: '[name]-[hash].js',
+    // What every start loads is one file, although the lazy parts share some of it.
+    codeSplitting: { groups: [{ name: 'cli', test: /\/src\/cli\.ts$/ }] },
   },
   plugins: [requireNode(), leaveOut(), licences()],
 });
