@@ -19,7 +19,7 @@ export default defineConfig({
     // What every start loads is one file, although the lazy parts share some of it.
     codeSplitting: { groups: [{ name: 'cli', test: /\/src\/cli\.ts$/ }] },
   },
-  plugins: [requireNode(), leaveOut(), licences()],
+  plugins: [requireNode(), leaveOut(), dropSchemas(), licences()],
 });
 
 /**
@@ -68,6 +68,29 @@ function leaveOut(): Plugin {
     buildEnd(error) {
       const missed = Object.keys(LEFT_OUT).filter((end) => !met.has(end));
       if (!error && missed.length > 0) this.error(`not there any more: ${missed.join(', ')}`);
+    },
+  };
+}
+
+/**
+ * The SDK builds a zod schema for everything in the protocol as its file is loaded. Marked as pure, those that nothing uses
+ * are dropped.
+ */
+function dropSchemas(): Plugin {
+  return {
+    name: 'drop-schemas',
+    transform(code, id) {
+      if (!id.replaceAll('\\', '/').endsWith('/@modelcontextprotocol/sdk/dist/esm/types.js')) return undefined;
+      const schemas = this.parse(code).body.flatMap((statement) => {
+        const declared = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
+        if (declared?.type !== 'VariableDeclaration') return [];
+        return declared.declarations.flatMap(({ init }) => (init?.type === 'CallExpression' ? [init] : []));
+      });
+      return schemas.reduceRight(
+        (text, { start, end }) =>
+          `${text.slice(0, start)}/* @__PURE__ */ (() => ${text.slice(start, end)})()${text.slice(end)}`,
+        code,
+      );
     },
   };
 }
