@@ -15,6 +15,7 @@ const CATALOGUE = {
     'update_customer',
     'archive_customer',
     'restore_customer',
+    'import_customers',
   ],
   dayzero: [
     'search_customer',
@@ -23,8 +24,16 @@ const CATALOGUE = {
     'update_customer',
     'archive_customer',
     'link_customer',
+    'import_customers',
   ],
-  notify: ['search_customer', 'get_customer', 'create_customer', 'update_customer', 'archive_customer'],
+  notify: [
+    'search_customer',
+    'get_customer',
+    'create_customer',
+    'update_customer',
+    'archive_customer',
+    'import_customers',
+  ],
 } as const;
 const providers = ['layer', 'dayzero', 'notify'] as const;
 const READERS = ['get_customer', 'search_customer'];
