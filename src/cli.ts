@@ -149,6 +149,8 @@ async function serveOverStdio(setup: Setup, { stdin, stdout, stderr, stopped }: 
 async function serveOverHttp({ host = '127.0.0.1', port = '3000' }: Options, terminal: Terminal): Promise<number> {
   const { environment, stdout, stderr, stopped } = terminal;
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError('--port must be a number from 0 to 65535');
+  // Node would take it for every address of the machine.
+  if (host.trim() === '') throw new UsageError('--host must be a name or an address');
   const [{ readHttpConfig }, { serveHttp }] = await Promise.all([
     import('./http/config.ts'),
     import('./http/serve.ts'),

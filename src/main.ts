@@ -19,7 +19,8 @@ process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
 const { run } = await import('./cli.ts');
 
 const stopped = new Promise((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+  // Not once: a second signal would end it in the middle of a create, and under npm one Ctrl-C comes twice.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, resolve);
 });
 const { env: environment, stdin, stdout, stderr } = process;
 // A reader that has gone away ends the output, not the program.

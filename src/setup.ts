@@ -11,6 +11,7 @@ import { createLog, type Log } from './log.ts';
 import type { Provider, ProviderDefinition } from './providers/provider.ts';
 import { providers } from './providers/registry.ts';
 import { SandboxCustomers, startSandbox } from './sandbox.ts';
+import { flushTelemetry } from './telemetry.ts';
 import { toolNames, toolsFor } from './tools/index.ts';
 import type { Desk } from './tools/run-tool.ts';
 import type { Tool } from './tools/tool.ts';
@@ -107,6 +108,7 @@ export async function setUp(settings: Settings, stderr: (text: string) => void, 
     async close() {
       await Promise.all(connections.map((connection) => connection.close()));
       await store.close();
+      await flushTelemetry();
     },
   };
 }

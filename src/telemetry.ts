@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   context,
   metrics,
@@ -7,6 +8,7 @@ import {
   trace,
   type Attributes,
   type Histogram,
+  type TextMapGetter,
 } from '@opentelemetry/api';
 
 /**
@@ -28,6 +30,7 @@ export interface Ending {
 }
 
 const SCOPE = 'customers-mcp';
+const FLUSH_MS = 2_000;
 
 /** Durations in seconds, in the steps that the conventions advise. */
 interface Metric {
@@ -58,6 +61,39 @@ export function serverOperation<T>(
   const around = trace.getSpanContext(ambient);
   const links = parent === ambient || !around ? [] : [{ context: around }];
   return observe(SpanKind.SERVER, MCP, operation, run, ending, parent, links);
+}
+
+/**
+ * Runs in the trace that a caller's HTTP headers name. Where HTTP is instrumented itself there is a span around us already,
+ * which comes from those headers, and it stays.
+ */
+export function inTraceOf<T>(headers: Headers, run: () => T): T {
+  const ambient = context.active();
+  return trace.getSpanContext(ambient) ? run() : context.with(propagation.extract(ambient, headers, HEADERS), run);
+}
+
+const HEADERS: TextMapGetter<Headers> = {
+  get: (headers, name) => headers.get(name) ?? undefined,
+  keys: (headers) => [...headers.keys()],
+};
+
+/** Has an SDK send what it still holds, for the program is about to end. */
+export async function flushTelemetry(): Promise<void> {
+  const registered = trace.getTracerProvider();
+  const holders = [delegates(registered) ? registered.getDelegate() : registered, metrics.getMeterProvider()];
+  const flushed = Promise.allSettled(holders.filter(holds).map((holder) => holder.forceFlush()));
+  // A collector that is away must not keep the program from ending.
+  await Promise.race([flushed, sleep(FLUSH_MS, undefined, { ref: false })]);
+}
+
+/** What the API puts before the SDK's own. */
+function delegates(provider: object): provider is { getDelegate(): object } {
+  return 'getDelegate' in provider && typeof provider.getDelegate === 'function';
+}
+
+/** The SDK's providers have more than the API knows of. */
+function holds(provider: object): provider is { forceFlush(): Promise<void> } {
+  return 'forceFlush' in provider && typeof provider.forceFlush === 'function';
 }
 
 /** A request to a provider, as https://opentelemetry.io/docs/specs/semconv/http/ wants a client to show it. `run` gets the headers that pass the trace on. */

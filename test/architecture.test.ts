@@ -35,7 +35,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
     types: ['setup.ts'],
   },
   'setup.ts': {
-    may: ['config.ts', 'log.ts', 'sandbox.ts', 'identity/', 'providers/registry.ts', 'tools/index.ts'],
+    may: ['config.ts', 'log.ts', 'sandbox.ts', 'telemetry.ts', 'identity/', 'providers/registry.ts', 'tools/index.ts'],
     types: ['providers/provider.ts', 'tools/'],
   },
   'doctor.ts': { may: ['errors.ts', 'identity/reconciler.ts', 'text.ts'], types: ['setup.ts'] },

@@ -4,7 +4,7 @@ import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { framesOf, type Log } from '../log.ts';
-import { answerPost, calledTools } from '../mcp/http.ts';
+import { answerPost, calledTools, isWork } from '../mcp/http.ts';
 import type { ServerParts } from '../mcp/server.ts';
 import type { Offer } from '../setup.ts';
 import { READ_SCOPE, Refused, WRITE_SCOPE, type Authenticate, type Caller } from './callers.ts';
@@ -72,7 +72,8 @@ export function createApp({ offers, config, version, log, ready, draining, ...pa
   });
 
   app.use(async (c, next) => {
-    const strange = strangeness({ host: c.req.header('host'), origin: c.req.header('origin') }, config);
+    const { url: target } = c.req;
+    const strange = strangeness({ host: c.req.header('host'), target, origin: c.req.header('origin') }, config);
     if (strange === undefined) return next();
     log.info('refused', { status: 403 });
     return refuse(c, 403, strange);
@@ -141,10 +142,10 @@ function answerer(
   const reading = tools.filter(({ hints }) => hints.readOnlyHint);
 
   const answer = async (c: Context, caller: Caller): Promise<Response> => {
-    const text = await readBody(c);
-    if (text === undefined)
-      return refuse(c, 413, `The body may have ${LARGEST_BODY} bytes at most.`, { Connection: 'close' });
-    const body = parse(text);
+    const bytes = await readBody(c);
+    if (bytes === 'too large') return refuse(c, 413, `The body may have ${LARGEST_BODY} bytes at most.`);
+    if (bytes === 'broken off') return refuse(c, 400, 'The body broke off.');
+    const body = parse(bytes);
     if (body === undefined) return refuse(c, 400, 'The body is not JSON.', {}, -32700);
     const messages = Array.isArray(body) ? body : [body];
     if (messages.length === 0 || messages.length > LARGEST_BATCH)
@@ -159,7 +160,8 @@ function answerer(
     }
     if (!caller.mayWrite && calledTools(messages).some((name) => isWriting(tools, name)))
       throw new Refused(403, `The token lacks the scope ${WRITE_SCOPE}.`, 'insufficient_scope');
-    if (running.size >= MOST_AT_ONCE)
+    const more = messages.filter(isWork).length;
+    if (more > 0 && running.size + more > MOST_AT_ONCE)
       return refuse(c, 503, 'Too many calls at once. Try again.', { 'Retry-After': '1' });
     const allowed = caller.mayWrite ? tools : reading;
     const parts = { tools: allowed, desk: { ...desk, caller: caller.id }, version, running, stopping };
@@ -179,23 +181,29 @@ function answerer(
   };
 }
 
-/** The body, or `undefined` when it is too large; then the rest of it stays unread. */
-async function readBody(c: Context): Promise<string | undefined> {
-  if (Number(c.req.header('content-length') ?? 0) > LARGEST_BODY) return undefined;
+/** The body, or why it is not to be had. What is left of one that is too large is let run out, or the caller would never get to the answer. */
+async function readBody(c: Context): Promise<Buffer | 'too large' | 'broken off'> {
+  if (Number(c.req.header('content-length') ?? 0) > LARGEST_BODY) return 'too large';
   const chunks: Buffer[] = [];
   let size = 0;
-  // The answer still has to get out, so the socket stays.
-  for await (const chunk of c.env.incoming.iterator({ destroyOnReturn: false })) {
-    size += chunk.length;
-    if (size > LARGEST_BODY) return undefined;
-    chunks.push(chunk);
+  try {
+    // The answer still has to get out, so the socket stays.
+    for await (const chunk of c.env.incoming.iterator({ destroyOnReturn: false })) {
+      size += chunk.length;
+      if (size > LARGEST_BODY) return 'too large';
+      chunks.push(chunk);
+    }
+  } catch {
+    // The caller has gone, or was so slow that it was sent away.
+    return 'broken off';
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
-function parse(text: string): unknown {
+/** `undefined` for what is no JSON, and for bytes that are no UTF-8: a name must not be changed on its way. */
+function parse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return undefined;
   }

@@ -53,6 +53,8 @@ const ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ];
+/** Of access tokens (RFC 9068), and what issuers wrote before there was a name for them. Any other is a token for another purpose. */
+const TYPES = ['at+jwt', 'jwt'];
 const CLOCK_SKEW_S = 30;
 const ISSUER_PATIENCE_MS = 5_000;
 /** How often at most a key that nobody knows may make us ask the issuer for its keys. */
@@ -70,7 +72,10 @@ export function byJwt(issuer: string, audience: string): Authenticate {
     // Some issuers write themselves with a slash at the end.
     const expected = { issuer: [issuer, `${issuer}/`], audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] };
     const key: JWTVerifyGetKey = async (...header) => (await keys())(...header);
-    return (await jwtVerify(token, key, { ...expected, clockTolerance: CLOCK_SKEW_S })).payload;
+    const { payload, protectedHeader } = await jwtVerify(token, key, { ...expected, clockTolerance: CLOCK_SKEW_S });
+    const type = String(protectedHeader.typ ?? 'JWT').toLowerCase();
+    if (!TYPES.includes(type.replace(/^application\//, ''))) throw invalid('It is not an access token.');
+    return payload;
   };
   return async (authorization) => {
     const token = bearerOf(authorization);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Server as NetServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, Server as NetServer } from 'node:net';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { RateLimiterMemory, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ConfigError } from '../errors.ts';
@@ -12,8 +12,13 @@ import type { HttpConfig } from './config.ts';
 
 /** Longer than the proxies in front keep a connection idle, so that they close it and never meet one that we are closing. */
 const IDLE_MS = 75_000;
-/** How long a stopping server still takes requests on open connections: those that were on their way. */
-const LAST_ORDERS_MS = 1_000;
+/**
+ * How long no request must have come in before a stopping server drops connections that are idle. A proxy that is busy comes
+ * back to each it has kept, and each is closed with the answer; one that is dropped may carry a request by then, which is lost.
+ */
+const QUIET_MS = 1_000;
+/** How long a stopping server waits for its turn at its own door. */
+const DOOR_MS = 1_000;
 /** What is left after the longest call: to answer, and to let the connections go. */
 const GRACE_MS = 2_000;
 
@@ -68,18 +73,22 @@ export async function serveHttp(
     },
   });
   const closed = new Promise((resolve) => server.once('close', resolve));
+  // So that the first calls need not wait for a connection. Without a store it serves all the same: reading goes on.
+  await store.ping().catch(() => {});
   const bound = await listen(server, host, port);
   const origin = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
   started({ urls: offers.map((offer) => origin + pathOf(offer, offers)), madeToken });
 
   await stopped;
   draining.abort();
-  // Not the HTTP server's own close: that one also drops idle connections, on which a request may be coming in just now.
-  NetServer.prototype.close.call(server);
+  let requestedAt = performance.now();
+  server.on('request', () => (requestedAt = performance.now()));
+  await shutDoor(server, host, bound);
   const longest = Math.max(...offers.map(({ desk }) => desk.timeoutMs));
   const over = sleep(longest, undefined, { ref: false });
-  await Promise.race([sleep(LAST_ORDERS_MS), closed]);
-  const letGo = setInterval(() => closeIdle(server), 100);
+  const letGo = setInterval(() => {
+    if (performance.now() - requestedAt > QUIET_MS) void closeIdle(server);
+  }, 100);
   await Promise.race([closed, over]);
   stopping.abort();
   await Promise.race([closed, Promise.allSettled(running).then(() => sleep(GRACE_MS))]);
@@ -87,7 +96,35 @@ export async function serveHttp(
   if ('closeAllConnections' in server) server.closeAllConnections();
 }
 
-function closeIdle(server: ServerType): void {
+/**
+ * Accepts no connection any more, and loses none: those that wait in the system's queue would be reset. A connection of our own
+ * goes to its end, and when its turn has come the queue is empty.
+ */
+async function shutDoor(server: ServerType, host: string, port: number): Promise<void> {
+  const own = connect(port, host);
+  // The queue may be full, and some systems do not let themselves be called at 0.0.0.0.
+  const failed = new Promise((resolve) => own.once('error', resolve));
+  const last = new Promise<void>((resolve) => {
+    server.on('connection', ({ remotePort }) => {
+      if (remotePort !== own.localPort) return;
+      // In this very moment, not when the promise gets round to it.
+      stopListening(server);
+      resolve();
+    });
+  });
+  await Promise.race([last, failed, sleep(DOOR_MS)]);
+  own.destroy();
+  stopListening(server);
+}
+
+/** Not the HTTP server's own close: that one also drops idle connections, on which a request may be coming in just now. */
+function stopListening(server: ServerType): void {
+  if (server.listening) NetServer.prototype.close.call(server);
+}
+
+async function closeIdle(server: ServerType): Promise<void> {
+  // What has arrived is read before that, so that it does not look idle.
+  await turn();
   if ('closeIdleConnections' in server) server.closeIdleConnections();
 }
 

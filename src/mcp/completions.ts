@@ -2,6 +2,7 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CompleteRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { cleanText } from '../text.ts';
 import type { Desk } from '../tools/run-tool.ts';
+import { track, type Running } from './running.ts';
 
 const MOST_VALUES = 100;
 /** A person is typing; a list that comes later than this is of no use. */
@@ -11,7 +12,7 @@ const PATIENCE_MS = 3_000;
  * Completes external ids and names, of prompts and of resources alike, from the provider's customers. Silent when the provider
  * cannot be asked: a completion that fails must not keep anybody from typing on.
  */
-export function serveCompletions(server: Server, { provider }: Desk): void {
+export function serveCompletions(server: Server, { provider }: Desk, running: Running): void {
   const { traits } = provider;
   server.setRequestHandler(CompleteRequestSchema, async ({ params: { argument } }, { signal }) => {
     const isExternalId = argument.name === traits.externalIdField;
@@ -24,9 +25,8 @@ export function serveCompletions(server: Server, { provider }: Desk): void {
       ...(filter !== undefined && typed !== '' && { [filter]: argument.value }),
     };
     const call = { signal, deadline: performance.now() + PATIENCE_MS };
-    const { customers, hasMore } = await provider
-      .searchCustomers(query, call)
-      .catch(() => ({ customers: [], hasMore: false }));
+    const search = provider.searchCustomers(query, call).catch(() => ({ customers: [], hasMore: false }));
+    const { customers, hasMore } = await track(running, search);
     const values = customers
       .flatMap(({ externalId, name }) => (isExternalId ? externalId : name) ?? [])
       .map((value) => cleanText(value))

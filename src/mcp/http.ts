@@ -1,4 +1,5 @@
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
+import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
 import { createServer, type ServerParts } from './server.ts';
 
@@ -14,7 +15,14 @@ export async function answerPost(
 ): Promise<Response> {
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: !messages.some(wantsProgress) });
   await createServer({ ...parts, transport: 'tcp' }).connect(transport);
-  return transport.handleRequest(request, { parsedBody: body });
+  // It could only be of a message beside it, for this server knows no other; and that one would never be answered.
+  const left = messages.filter((message) => !isCancellation(message));
+  const parsedBody = Array.isArray(body) && left.length > 0 ? left : body;
+  return inTraceOf(request.headers, () => transport.handleRequest(request, { parsedBody }));
+}
+
+function isCancellation(message: unknown): boolean {
+  return isRecord(message) && message['method'] === 'notifications/cancelled';
 }
 
 function wantsProgress(message: unknown): boolean {
@@ -30,3 +38,10 @@ export function calledTools(messages: readonly unknown[]): readonly unknown[] {
       : [],
   );
 }
+
+/** Whether a message makes the provider work. */
+export function isWork(message: unknown): boolean {
+  return isRecord(message) && WORK.some((method) => method === message['method']);
+}
+
+const WORK = ['tools/call', 'resources/read', 'completion/complete'];

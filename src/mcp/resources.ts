@@ -13,6 +13,7 @@ import { describeFields } from '../tools/describe-fields.ts';
 import { listTools } from '../tools/list-tools.ts';
 import { runTool, type Desk } from '../tools/run-tool.ts';
 import type { Tool } from '../tools/tool.ts';
+import { track, type Running } from './running.ts';
 
 const RESOURCE_NOT_FOUND = -32002;
 
@@ -89,7 +90,7 @@ export function serveResources(
   fixed: readonly FixedResource[],
   tools: readonly Tool[],
   desk: Desk,
-  stopping: AbortSignal,
+  { running, stopping }: { readonly running: Running; readonly stopping: AbortSignal },
 ): void {
   const reader = tools.find(({ name }) => name === 'get_customer');
   const templates = reader ? customerTemplates(desk) : [];
@@ -108,11 +109,12 @@ export function serveResources(
     const id = found && decode(uri.slice(prefixOf(found.template).length));
     if (!reader || !found || !id)
       throw new McpError(RESOURCE_NOT_FOUND, `There is no resource ${JSON.stringify(uri.slice(0, 200))}.`);
-    const { isError, text, structured } = await runTool(reader, { [found.argument]: id }, desk, {
+    const call = runTool(reader, { [found.argument]: id }, desk, {
       signal: AbortSignal.any([signal, stopping]),
       ask: async () => 'unavailable',
       progress() {},
     });
+    const { isError, text, structured } = await track(running, call);
     if (!isError) return { contents: [{ uri, mimeType: found.template.mimeType, text }] };
     const kind = isRecord(structured['error']) ? structured['error']['kind'] : undefined;
     throw new McpError(kind === 'not_found' ? RESOURCE_NOT_FOUND : ErrorCode.InternalError, text);

@@ -1,8 +1,9 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
-import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
+import { runTool, type Desk } from '../tools/run-tool.ts';
 import { serverOperation } from '../telemetry.ts';
 import type { Consent, Tool } from '../tools/tool.ts';
+import { track, type Running } from './running.ts';
 import { listTools } from '../tools/list-tools.ts';
 import { serveCompletions } from './completions.ts';
 import { promptsFor, servePrompts } from './prompts.ts';
@@ -15,8 +16,7 @@ export interface ServerParts {
   readonly tools: readonly Tool[];
   readonly desk: Desk;
   readonly version: string;
-  /** Counts calls that run, so that a stop can wait for them. */
-  readonly running: Set<Promise<Answer>>;
+  readonly running: Running;
   /** Aborted when the program stops: no new work. */
   readonly stopping: AbortSignal;
   readonly transport: 'pipe' | 'tcp';
@@ -36,8 +36,8 @@ export function createServer({ tools, desk, version, running, stopping, transpor
       instructions: instructions(desk, tools),
     },
   );
-  serveResources(server, [fieldGuide(tools, desk)], tools, desk, stopping);
-  serveCompletions(server, desk);
+  serveResources(server, [fieldGuide(tools, desk)], tools, desk, { running, stopping });
+  serveCompletions(server, desk, running);
   if (prompts.length > 0) servePrompts(server, prompts);
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));
@@ -75,8 +75,7 @@ export function createServer({ tools, desk, version, running, stopping, transpor
         }),
       (answer) => (answer.isError ? { error: 'tool_error' } : {}),
     );
-    running.add(call);
-    const { isError, text, structured } = await call.finally(() => running.delete(call));
+    const { isError, text, structured } = await track(running, call);
     return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
   });
   return server;

@@ -110,11 +110,17 @@ export function parsed(text: string): unknown {
   }
 }
 
-function launch(args: readonly string[], environment: Environment, node: string): ChildProcessWithoutNullStreams {
+/** The built command, started with these variables and no others. */
+export function launch(
+  args: readonly string[],
+  environment: Environment,
+  node: string = process.execPath,
+): ChildProcessWithoutNullStreams {
   return spawn(node, [BUILT, ...args], { env: { PATH: process.env['PATH'] ?? '', ...environment } });
 }
 
-function ending(
+/** How a process ended, once it has. */
+export function ending(
   child: ChildProcessWithoutNullStreams,
 ): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {

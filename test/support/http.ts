@@ -1,0 +1,180 @@
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect as connectTo, type Socket } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { isRecord } from '../../src/text.ts';
+import type { Environment } from './client.ts';
+import { ending, launch, parsed, SANDBOX } from './process.ts';
+
+/** A token that a server accepts when it is told to. */
+export const TOKEN = 'token-hush-0123456789abcdef0123456789';
+
+/** `customers-mcp http` as it was built, on a port that the system picked. */
+export interface HttpServer {
+  readonly port: number;
+  /** As printed. */
+  readonly urls: readonly string[];
+  /** What callers must show: the setting, or what was made for this run. */
+  readonly token: string;
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  /** Ends it at once. */
+  kill(): void;
+  /** Asks it to stop; resolves when it has. */
+  stop(): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Starts the server and waits until it says where it is. */
+export async function serve(environment: Environment = {}, args: readonly string[] = []): Promise<HttpServer> {
+  const settings: Environment = {
+    ...('CUSTOMERS_PROVIDER' in environment ? { CUSTOMERS_STORE: 'memory:' } : SANDBOX),
+    ...environment,
+  };
+  const child = launch(['http', '--port', '0', ...args], settings);
+  const ended = ending(child);
+  let stdout = '';
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += String(text)));
+  const makesToken = !('CUSTOMERS_HTTP_TOKEN' in settings || 'CUSTOMERS_OAUTH_ISSUER' in settings);
+  const started = new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += String(text);
+      // The entry for a client is the last that is printed.
+      if (makesToken ? /^}$/m.test(stdout) : /serving MCP at/.test(stdout)) resolve();
+    });
+  });
+  const early = await Promise.race([started, ended]);
+  if (early) throw new Error(`the server ended with ${early.code}: ${stderr}`);
+  const urls = [...stdout.matchAll(/serving MCP at (\S+)/g)].map(([, url]) => url ?? '');
+  return {
+    urls,
+    port: Number(new URL(urls[0] ?? '').port),
+    token: settings['CUSTOMERS_HTTP_TOKEN'] ?? /made for this run: (\S+)/.exec(stdout)?.[1] ?? '',
+    pid: child.pid ?? 0,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    kill: () => void child.kill('SIGKILL'),
+    stop() {
+      child.kill();
+      return ended;
+    },
+  };
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly path?: string;
+  readonly host?: string;
+  /** An address of this machine. */
+  readonly to?: string;
+  /** Besides those of a well-behaved client, or in their place; `undefined` takes one away. */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** A text or bytes as they are, anything else as JSON. */
+  readonly body?: unknown;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The body as JSON, or an empty object. */
+  readonly json: Record<string, unknown>;
+}
+
+/** One request on a connection of its own. Sends the headers as they are given, Host and Origin too. */
+export async function ask({ port }: Pick<HttpServer, 'port'>, asked: Asked = {}): Promise<Reply> {
+  const { method = 'POST', path = '/mcp', to = '127.0.0.1', body } = asked;
+  const headers = Object.entries({
+    host: `127.0.0.1:${port}`,
+    ...(body !== undefined && {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    }),
+    ...asked.headers,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+  const request = httpRequest({ host: to, port, method, path, agent: false, setHost: false });
+  for (const [name, value] of headers) request.setHeader(name, value);
+  request.on('error', reject).on('response', (response) => {
+    textOf(response).then((text) => {
+      const value = parsed(text);
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        text,
+        json: isRecord(value) ? value : {},
+      });
+    }, reject);
+  });
+  if (body === undefined) request.end();
+  else request.end(typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body));
+  return promise;
+}
+
+/** The header with which a caller shows a token. */
+export function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
+
+/** A request of the protocol, as it goes into a body. */
+export function message(method: string, params: Record<string, unknown> = {}, id: unknown = 1) {
+  return { jsonrpc: '2.0', id, method, params };
+}
+
+/** A call of a tool, as it goes into a body. */
+export function toolCall(name: string, args: Record<string, unknown> = {}, id: unknown = 1) {
+  return message('tools/call', { name, arguments: args }, id);
+}
+
+/** Sends a body with the server's token. */
+export function post(server: HttpServer, body: unknown, asked: Asked = {}): Promise<Reply> {
+  return ask(server, { ...asked, body, headers: { ...bearer(server.token), ...asked.headers } });
+}
+
+/** The structured answer in a reply to tools/call. */
+export function structuredIn({ json }: Reply): Record<string, unknown> {
+  const { result } = json;
+  return isRecord(result) && isRecord(result['structuredContent']) ? result['structuredContent'] : {};
+}
+
+/** The names of the tools in a reply to tools/list. */
+export function toolsIn({ json }: Reply): string[] {
+  const { result } = json;
+  const tools = isRecord(result) && Array.isArray(result['tools']) ? result['tools'] : [];
+  return tools.flatMap((tool) => (isRecord(tool) ? [String(tool['name'])] : []));
+}
+
+/** The parameters of a challenge: `Bearer a="b", c="d"`. */
+export function challengeIn({ headers }: Reply): Record<string, string> {
+  const header = headers['www-authenticate'] ?? '';
+  return Object.fromEntries([...header.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value ?? '']));
+}
+
+/** Bytes on a bare connection, and all that came back until the server closed it. */
+export async function bare({ port }: Pick<HttpServer, 'port'>, bytes: string): Promise<string> {
+  const socket = dial(port);
+  socket.write(bytes);
+  return received(socket);
+}
+
+/** A bare connection that has no quarrel with being closed. */
+export function dial(port: number): Socket {
+  return connectTo(port, '127.0.0.1').on('error', () => {});
+}
+
+export function received(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk) => (text += String(chunk)));
+  return new Promise((resolve) => socket.once('close', () => resolve(text)));
+}
+
+/** A real client. */
+export async function connectOverHttp(url: string, token: string): Promise<Client> {
+  const client = new Client({ name: 'test', version: '1' });
+  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: bearer(token) } });
+  await client.connect(transport);
+  await client.listTools();
+  return client;
+}

@@ -1,0 +1,316 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { standIns, type Environment } from './support/client.ts';
+import { HTTP_TOKEN, send, serveHttp, toolCall } from './support/http-server.ts';
+import { greetedServer } from './support/process.ts';
+import { DAYZERO_BUSINESS_ID, DAYZERO_TOKEN } from './support/stand-ins/dayzero.ts';
+import { startRaw } from './support/stand-ins/loopback.ts';
+import type { StandIn } from './support/stand-ins/stand-in.ts';
+
+const Attributes = z.record(z.string(), z.unknown());
+const Span = z.strictObject({
+  name: z.string(),
+  kind: z.number(),
+  attributes: Attributes,
+  status: z.object({ code: z.number() }),
+  events: z.array(z.unknown()),
+  links: z.array(z.string()),
+  traceId: z.string(),
+  spanId: z.string(),
+  parent: z.string().optional(),
+});
+const Metric = z.strictObject({
+  name: z.string(),
+  unit: z.string(),
+  attributes: Attributes,
+  value: z.object({
+    count: z.number(),
+    sum: z.number(),
+    buckets: z.object({ boundaries: z.array(z.number()), counts: z.array(z.number()) }),
+  }),
+});
+const Line = z.union([z.strictObject({ span: Span }), z.strictObject({ metric: Metric })]);
+
+interface Exported {
+  readonly spans: readonly z.output<typeof Span>[];
+  readonly metrics: readonly z.output<typeof Metric>[];
+  /** All of it, as it was written. */
+  readonly text: string;
+}
+
+/** A provider, a server's settings that register an SDK, and what the SDK was given once the server has ended. */
+async function setUp(): Promise<{
+  readonly standIn: StandIn;
+  readonly environment: Environment;
+  exported(): Exported;
+}> {
+  const { standIn, environment } = await standIns.dayzero();
+  const folder = mkdtempSync(join(tmpdir(), 'customers-mcp-otel-'));
+  const file = join(folder, 'otel.jsonl');
+  onTestFinished(async () => {
+    await standIn.close();
+    rmSync(folder, { recursive: true });
+  });
+  const sdk = new URL('./support/otel.ts', import.meta.url).pathname;
+  return {
+    standIn,
+    environment: {
+      ...environment,
+      CUSTOMERS_STORE: 'memory:',
+      NODE_OPTIONS: `--import=${sdk}`,
+      OTEL_FILE: file,
+    },
+    exported() {
+      const text = readFileSync(file, 'utf8');
+      const lines = text
+        .trim()
+        .split('\n')
+        .map((line) => Line.parse(JSON.parse(line)));
+      return {
+        text,
+        spans: lines.flatMap((line) => ('span' in line ? [line.span] : [])),
+        metrics: lines.flatMap((line) => ('metric' in line ? [line.metric] : [])),
+      };
+    },
+  };
+}
+
+const ada = {
+  external_id: 'person-77',
+  name: 'Ada Lovelace',
+  email: 'ada@example.com',
+  notes: 'Secret remark',
+};
+const PERSONAL = [...Object.values(ada), encodeURIComponent(ada.email), DAYZERO_TOKEN, DAYZERO_BUSINESS_ID, HTTP_TOKEN];
+
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+const ofMeta = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+const ofHeader = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+
+/** Makes these calls over stdio, one after the other, and ends the server. */
+async function overStdio(environment: Environment, calls: readonly Record<string, unknown>[]): Promise<string> {
+  const server = await greetedServer(environment);
+  for (const params of calls) await server.request('tools/call', params);
+  server.child.stdin.end();
+  expect(await server.ended).toEqual({ code: 0, signal: null });
+  return server.stderr();
+}
+
+describe('spans', () => {
+  it('show a call and what it asks of the provider, as parts of the trace that the client began', async () => {
+    const { standIn, environment, exported } = await setUp();
+    await overStdio(environment, [{ name: 'create_customer', arguments: ada, _meta: ofMeta }]);
+    const { spans } = exported();
+    const { hostname, port } = new URL(standIn.origin);
+    const call = spans.find(({ kind }) => kind === SpanKind.SERVER);
+    expect(call).toEqual({
+      name: 'tools/call create_customer',
+      kind: SpanKind.SERVER,
+      attributes: {
+        'mcp.method.name': 'tools/call',
+        'gen_ai.operation.name': 'execute_tool',
+        'gen_ai.tool.name': 'create_customer',
+        'network.transport': 'pipe',
+        'jsonrpc.request.id': '2',
+      },
+      status: { code: SpanStatusCode.UNSET },
+      events: [],
+      links: [],
+      traceId,
+      spanId: expect.stringMatching(/^[0-9a-f]{16}$/),
+      parent: '00f067aa0ba902b7',
+    });
+    const requests = spans.filter(({ kind }) => kind === SpanKind.CLIENT);
+    expect(requests).toEqual(
+      standIn.requests.map(({ method }) => ({
+        name: method,
+        kind: SpanKind.CLIENT,
+        attributes: {
+          'http.request.method': method,
+          'server.address': hostname,
+          'server.port': Number(port),
+          // The path and the query may hold an external id or an e-mail.
+          'url.full': `${standIn.origin}/REDACTED`,
+          'http.response.status_code': method === 'POST' ? 201 : 200,
+        },
+        status: { code: SpanStatusCode.UNSET },
+        events: [],
+        links: [],
+        traceId,
+        spanId: expect.any(String),
+        parent: call?.spanId,
+      })),
+    );
+    expect(standIn.requests.map(({ headers }) => headers['traceparent'])).toEqual(
+      requests.map(({ spanId }) => `00-${traceId}-${spanId}-01`),
+    );
+    expect(spans).toHaveLength(1 + standIn.requests.length);
+    expect(standIn.requests.length).toBeGreaterThan(1);
+  });
+
+  it('over HTTP belong to the trace of the message, or else to that of the request that brought it', async () => {
+    const { standIn, environment, exported } = await setUp();
+    const server = await serveHttp(environment);
+    onTestFinished(() => void server.child.kill('SIGKILL'));
+    const url = `${server.origin}/mcp`;
+    for (const [headers, meta] of [
+      [{}, ofMeta],
+      [ofHeader, undefined],
+      [ofHeader, ofMeta],
+      [{}, undefined],
+    ] as const)
+      expect((await send(url, { headers, body: toolCall('search_customer', {}, meta) })).status).toBe(200);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+
+    const { spans } = exported();
+    const calls = spans.filter(({ kind }) => kind === SpanKind.SERVER);
+    expect(calls.map(({ attributes }) => attributes['network.transport'])).toEqual(['tcp', 'tcp', 'tcp', 'tcp']);
+    expect(calls.map((span) => [span.parent, span.links])).toEqual([
+      ['00f067aa0ba902b7', []],
+      ['b7ad6b7169203331', []],
+      ['00f067aa0ba902b7', ['b7ad6b7169203331']],
+      [undefined, []],
+    ]);
+    expect(calls.slice(0, 3).map((span) => span.traceId)).toEqual([
+      traceId,
+      ofHeader.traceparent.slice(3, 35),
+      traceId,
+    ]);
+    const asked = spans.filter(({ kind }) => kind === SpanKind.CLIENT);
+    expect(asked.map(({ parent }) => parent)).toEqual(calls.map(({ spanId }) => spanId));
+    expect(standIn.requests).toHaveLength(4);
+  });
+
+  it('say what failed: the tool, the answer of the provider, or the way to it', async () => {
+    const { standIn, environment, exported } = await setUp();
+    standIn.fault({ on: 'list', act: { status: 503 } });
+    const again = { name: 'search_customer', arguments: { limit: 5 } };
+    const missing = { name: 'get_customer', arguments: { customer_id: 'nobody' } };
+    await overStdio(environment, [again, missing]);
+    const gone = await startRaw('refuse');
+    onTestFinished(() => gone.close());
+    await overStdio({ ...environment, DAYZERO_BASE_URL: gone.origin }, [again]);
+
+    const seen = exported().spans.map(({ name, attributes, status }) => [
+      name,
+      attributes['error.type'],
+      attributes['http.response.status_code'],
+      attributes['http.request.resend_count'],
+      status.code,
+    ]);
+    const { ERROR, UNSET } = SpanStatusCode;
+    expect(seen).toEqual([
+      ['GET', '503', 503, undefined, ERROR],
+      ['GET', undefined, 200, 1, UNSET],
+      ['tools/call search_customer', undefined, undefined, undefined, UNSET],
+      ['GET', '404', 404, undefined, ERROR],
+      ['tools/call get_customer', 'tool_error', undefined, undefined, ERROR],
+      ['GET', 'connection refused', undefined, undefined, ERROR],
+      ['GET', 'connection refused', undefined, 1, ERROR],
+      ['GET', 'connection refused', undefined, 2, ERROR],
+      ['tools/call search_customer', 'tool_error', undefined, undefined, ERROR],
+    ]);
+  });
+});
+
+describe('metrics', () => {
+  it('are the durations of calls and of requests, in seconds and in the steps that the conventions advise', async () => {
+    const { standIn, environment, exported } = await setUp();
+    const { hostname, port } = new URL(standIn.origin);
+    await overStdio(environment, [
+      { name: 'create_customer', arguments: ada },
+      { name: 'search_customer', arguments: {} },
+      { name: 'search_customer', arguments: {} },
+      { name: 'search_customer', arguments: { no_such_argument: 1 } },
+    ]);
+    const { metrics } = exported();
+    const tool = {
+      'mcp.method.name': 'tools/call',
+      'gen_ai.operation.name': 'execute_tool',
+      'network.transport': 'pipe',
+    };
+    const server = { 'server.address': hostname, 'server.port': Number(port) };
+    expect(metrics.map(({ name, unit, attributes, value }) => [name, unit, attributes, value.count])).toEqual(
+      expect.arrayContaining([
+        ['mcp.server.operation.duration', 's', { ...tool, 'gen_ai.tool.name': 'create_customer' }, 1],
+        ['mcp.server.operation.duration', 's', { ...tool, 'gen_ai.tool.name': 'search_customer' }, 2],
+        [
+          'mcp.server.operation.duration',
+          's',
+          { ...tool, 'gen_ai.tool.name': 'search_customer', 'error.type': 'tool_error' },
+          1,
+        ],
+        [
+          'http.client.request.duration',
+          's',
+          { ...server, 'http.request.method': 'POST', 'http.response.status_code': 201 },
+          1,
+        ],
+        [
+          'http.client.request.duration',
+          's',
+          { ...server, 'http.request.method': 'GET', 'http.response.status_code': 200 },
+          standIn.requests.length - 1,
+        ],
+      ]),
+    );
+    expect(metrics).toHaveLength(5);
+    const steps = Object.fromEntries(metrics.map(({ name, value }) => [name, value.buckets.boundaries]));
+    expect(steps).toEqual({
+      'mcp.server.operation.duration': [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300],
+      'http.client.request.duration': [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+    });
+    for (const { value } of metrics) expect(value.sum).toBeLessThan(10);
+  });
+});
+
+describe('what is exported', () => {
+  it('holds nothing of a customer and no secret, whatever happens', async () => {
+    const { standIn, environment, exported } = await setUp();
+    standIn.fault({ on: 'create', act: { status: 422, body: { detail: `${ada.name} is odd` } } });
+    standIn.fault({ on: 'list', skip: 3, act: 'reset' });
+    const calls: [string, Record<string, unknown>][] = [
+      ['create_customer', ada],
+      ['create_customer', ada],
+      ['search_customer', { search: ada.name }],
+      ['get_customer', { external_id: ada.external_id }],
+      ['update_customer', { external_id: ada.external_id, notes: 'Secret remark, again' }],
+      ['archive_customer', { external_id: ada.external_id, confirm: ada.name }],
+      ['get_customer', { [ada.name]: ada.email }],
+      [ada.name, {}],
+    ];
+    const server = await serveHttp(environment);
+    onTestFinished(() => void server.child.kill('SIGKILL'));
+    for (const [name, args] of calls) await send(`${server.origin}/mcp`, { body: toolCall(name, args) });
+    server.child.kill('SIGTERM');
+    await server.ended;
+    const { text, spans } = exported();
+    expect(spans.filter(({ kind }) => kind === SpanKind.SERVER)).toHaveLength(calls.length - 1);
+    expect(standIn.requests.length).toBeGreaterThan(6);
+    for (const word of PERSONAL) expect.soft(text, word).not.toContain(word);
+  });
+});
+
+describe('without an SDK', () => {
+  it('nothing is passed on and nothing is printed', async () => {
+    const { standIn, environment } = await standIns.dayzero();
+    onTestFinished(() => standIn.close());
+    const bare = { ...environment, CUSTOMERS_STORE: 'memory:' };
+    const stderr = await overStdio(bare, [{ name: 'create_customer', arguments: ada, _meta: ofMeta }]);
+    expect(stderr).toBe('');
+    const server = await serveHttp(bare);
+    onTestFinished(() => void server.child.kill('SIGKILL'));
+    const body = toolCall('search_customer', {}, ofMeta);
+    expect((await send(`${server.origin}/mcp`, { headers: ofHeader, body })).status).toBe(200);
+    server.child.kill('SIGTERM');
+    await server.ended;
+    expect(server.stderr()).toBe('');
+    expect(standIn.requests.length).toBeGreaterThan(2);
+    expect(standIn.requests.filter(({ headers }) => 'traceparent' in headers || 'tracestate' in headers)).toEqual([]);
+  });
+});
