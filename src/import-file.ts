@@ -82,7 +82,7 @@ async function readText(file: string): Promise<string> {
 function parse(text: string): { headings: readonly string[]; records: readonly Readonly<Record<string, string>>[] } {
   const [headings = [], ...lines] = Papa.parse<string[]>(text, { skipEmptyLines: 'greedy' }).data;
   const names = headings.map((heading) => heading.trim());
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`two columns are named ${JSON.stringify(twice)}`);
   if (lines.length === 0) throw new UsageError('the file holds no rows below its headings');
   const long = lines.findIndex((line) => line.length > names.length);

@@ -2,6 +2,7 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CompleteRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { cleanText } from '../text.ts';
 import type { Desk } from '../tools/run-tool.ts';
+import type { Tool } from '../tools/tool.ts';
 import { track, type Running } from './running.ts';
 
 const MOST_VALUES = 100;
@@ -10,15 +11,16 @@ const PATIENCE_MS = 3_000;
 
 /**
  * Completes external ids and names, of prompts and of resources alike, from the provider's customers. Silent when the provider
- * cannot be asked: a completion that fails must not keep anybody from typing on.
+ * cannot be asked or where searching is not offered: a completion that fails must not keep anybody from typing on.
  */
-export function serveCompletions(server: Server, { provider }: Desk, running: Running): void {
+export function serveCompletions(server: Server, tools: readonly Tool[], { provider }: Desk, running: Running): void {
   const { traits } = provider;
+  const maySearch = tools.some(({ name }) => name === 'search_customer');
   server.setRequestHandler(CompleteRequestSchema, async ({ params: { argument } }, { signal }) => {
     const isExternalId = argument.name === traits.externalIdField;
     const filter = isExternalId ? traits.externalIdFilter : traits.nameFilter;
     const known = isExternalId ? provider.findByExternalId !== undefined : argument.name === 'name';
-    if (!known) return { completion: { values: [] } };
+    if (!known || !maySearch) return { completion: { values: [] } };
     const typed = argument.value.toLowerCase();
     const query = {
       [traits.limitField]: MOST_VALUES,

@@ -37,7 +37,7 @@ export function createServer({ tools, desk, version, running, stopping, transpor
     },
   );
   serveResources(server, [fieldGuide(tools, desk)], tools, desk, { running, stopping });
-  serveCompletions(server, desk, running);
+  serveCompletions(server, tools, desk, running);
   if (prompts.length > 0) servePrompts(server, prompts);
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));

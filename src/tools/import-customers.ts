@@ -19,6 +19,8 @@ const MOST_TRIES = 5;
 const MOST_OUTAGES = 3;
 /** What is wrong with one row is wrong with all. */
 const HOPELESS: readonly ErrorKind[] = ['unauthorized', 'forbidden', 'store_unavailable'];
+/** What may become of such a row shows when the import is run again. */
+const OPEN: readonly ErrorKind[] = ['outcome_unknown', 'in_progress'];
 
 /** What became of one row; `row` counts from 1. */
 export interface RowResult {
@@ -90,7 +92,8 @@ interface Row {
 
 /**
  * Checks all rows, then creates the good ones, each once whatever happens, a few at a time. A provider that asks for patience
- * gets it; one that stays away, or credentials that are refused, end the import, and so does the time when it is over.
+ * gets it, and so does a create that is under way elsewhere; one that stays away, or credentials that are refused, end the
+ * import, and so does the time when it is over.
  */
 export async function importRows(
   rows: readonly unknown[],
@@ -120,7 +123,7 @@ export async function importRows(
         await patience(resumesAt - performance.now(), call.signal);
         const outcome = await createRow(next, session);
         const { error } = outcome;
-        if (error?.kind === 'rate_limited' && tries < MOST_TRIES) {
+        if ((error?.kind === 'rate_limited' || error?.kind === 'in_progress') && tries < MOST_TRIES) {
           resumesAt = Math.max(resumesAt, performance.now() + (error.details.retry_after_s ?? 2 ** tries) * 1_000);
           continue;
         }
@@ -186,7 +189,7 @@ async function createRow({ row, request }: Row, { provider, creates, call, timeo
     };
   } catch (error) {
     if (!(error instanceof CustomerError)) throw error;
-    return { row, externalId, outcome: error.kind === 'outcome_unknown' ? 'unknown' : 'failed', error };
+    return { row, externalId, outcome: OPEN.includes(error.kind) ? 'unknown' : 'failed', error };
   }
 }
 

@@ -96,6 +96,7 @@ describe('a caller with the token of the server', () => {
     const customer = { external_id: 'logged-1', name: 'Ada Lovelace', email: 'ada@example.com' };
     await post(server, toolCall('create_customer', customer));
     await knock(server, { authorization: 'Bearer some-wrong-token-hush' });
+    await expect.poll(server.stderr).toContain('401');
     const lines = server.stderr().trimEnd().split('\n').map(parsed);
     expect(lines).toContainEqual(
       expect.objectContaining({ event: 'call', tool: 'create_customer', outcome: 'created', caller: 'token' }),

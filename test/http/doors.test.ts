@@ -488,6 +488,7 @@ describe('a rate', () => {
     });
     expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
     expect(Number(reply.headers['retry-after'])).toBeLessThanOrEqual(60);
+    await expect.poll(own.stderr).toContain('429');
     const lines = own.stderr().trimEnd().split('\n').map(parsed);
     expect(lines).toContainEqual(expect.objectContaining({ event: 'refused', status: 429, caller: 'token' }));
     expect((await ask(own, { method: 'GET', path: '/healthz' })).status).toBe(200);

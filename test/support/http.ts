@@ -97,7 +97,9 @@ export async function ask({ port }: Pick<HttpServer, 'port'>, asked: Asked = {})
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const request = httpRequest({ host: to, port, method, path, agent: false, setHost: false });
   for (const [name, value] of headers) request.setHeader(name, value);
+  // A server that has answered need not read on: what then becomes of the rest of the body is no failure.
   request.on('error', reject).on('response', (response) => {
+    request.off('error', reject).on('error', () => {});
     textOf(response).then((text) => {
       const value = parsed(text);
       resolve({
