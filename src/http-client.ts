@@ -67,6 +67,8 @@ const MOST_ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 200;
 /** So that a nonsensical figure stays a number that people can read. */
 const LONGEST_RETRY_AFTER_S = 1_000_000_000;
+/** At once, of each kind; more requests wait for one of them. */
+const CONNECTIONS = 64;
 const LARGEST_BODY = 8 * 1024 * 1024;
 const WORTH_REPEATING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -118,9 +120,9 @@ export class HttpClient {
     this.#root = url.pathname.replace(/\/+$/, '');
     // HTTP/1.1 only: one behaviour to reason about when a request is cut off.
     const common = { allowH2: false, connect: { timeout: 3_000 }, headersTimeout: 0, bodyTimeout: 0 } as const;
-    this.#shared = new Agent({ ...common, connections: 16 });
+    this.#shared = new Agent({ ...common, connections: CONNECTIONS });
     // A create never goes out on a used socket: the provider may be closing it at that moment, and then nobody knows.
-    this.#fresh = new Agent({ ...common, connections: 16, pipelining: 0 });
+    this.#fresh = new Agent({ ...common, connections: CONNECTIONS, pipelining: 0 });
   }
 
   async close(): Promise<void> {
@@ -141,7 +143,7 @@ export class HttpClient {
     for (let attempt = 1; ; attempt += 1) {
       this.#refuseWhenOver(call, resent);
       const reply = await clientRequest(
-        this.#operation(request, attempt),
+        () => this.#operation(request, attempt),
         (headers) => this.#attempt(request, call, headers),
         (got) =>
           'status' in got

@@ -3,6 +3,7 @@ import {
   context,
   metrics,
   propagation,
+  ProxyTracerProvider,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -46,6 +47,19 @@ const HTTP: Metric = {
   steps: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
 };
 
+/** What the API gives as long as nobody has registered anything. */
+const UNREGISTERED = { traces: new ProxyTracerProvider().getDelegate(), metrics: metrics.getMeterProvider() };
+
+/** Whether anybody wants to know. Asked at each operation, for an SDK may register late; it is much cheaper than an empty span. */
+function observed(): boolean {
+  const traces = trace.getTracerProvider();
+  return (
+    (delegates(traces) ? traces.getDelegate() : traces) !== UNREGISTERED.traces ||
+    metrics.getMeterProvider() !== UNREGISTERED.metrics ||
+    propagation.fields().length > 0
+  );
+}
+
 /**
  * An MCP request, as https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/ wants a server to show it. `meta` is its `_meta`,
  * whose trace context is the parent; what is going on around it, if anything, is linked.
@@ -56,6 +70,7 @@ export function serverOperation<T>(
   run: () => Promise<T>,
   ending: (result: T) => Ending,
 ): Promise<T> {
+  if (!observed()) return run();
   const ambient = context.active();
   const parent = propagation.extract(ambient, meta ?? {});
   const around = trace.getSpanContext(ambient);
@@ -68,6 +83,7 @@ export function serverOperation<T>(
  * which comes from those headers, and it stays.
  */
 export function inTraceOf<T>(headers: Headers, run: () => T): T {
+  if (!observed()) return run();
   const ambient = context.active();
   return trace.getSpanContext(ambient) ? run() : context.with(propagation.extract(ambient, headers, HEADERS), run);
 }
@@ -98,16 +114,17 @@ function holds(provider: object): provider is { forceFlush(): Promise<void> } {
 
 /** A request to a provider, as https://opentelemetry.io/docs/specs/semconv/http/ wants a client to show it. `run` gets the headers that pass the trace on. */
 export function clientRequest<T>(
-  operation: Operation,
-  run: (headers: Record<string, string>) => Promise<T>,
+  operation: () => Operation,
+  run: (headers: Readonly<Record<string, string>>) => Promise<T>,
   ending: (result: T) => Ending,
 ): Promise<T> {
+  if (!observed()) return run({});
   const send = (): Promise<T> => {
     const headers: Record<string, string> = {};
     propagation.inject(context.active(), headers);
     return run(headers);
   };
-  return observe(SpanKind.CLIENT, HTTP, operation, send, ending);
+  return observe(SpanKind.CLIENT, HTTP, operation(), send, ending);
 }
 
 async function observe<T>(

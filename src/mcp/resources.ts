@@ -11,9 +11,9 @@ import {
 import { isRecord } from '../text.ts';
 import { describeFields } from '../tools/describe-fields.ts';
 import { listTools } from '../tools/list-tools.ts';
-import { runTool, type Desk } from '../tools/run-tool.ts';
+import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import type { Tool } from '../tools/tool.ts';
-import { track, type Running } from './running.ts';
+import { track, untilEither, type Running } from './running.ts';
 
 const RESOURCE_NOT_FOUND = -32002;
 
@@ -109,12 +109,9 @@ export function serveResources(
     const id = found && decode(uri.slice(prefixOf(found.template).length));
     if (!reader || !found || !id)
       throw new McpError(RESOURCE_NOT_FOUND, `There is no resource ${JSON.stringify(uri.slice(0, 200))}.`);
-    const call = runTool(reader, { [found.argument]: id }, desk, {
-      signal: AbortSignal.any([signal, stopping]),
-      ask: async () => 'unavailable',
-      progress() {},
-    });
-    const { isError, text, structured } = await track(running, call);
+    const read = (over: AbortSignal): Promise<Answer> =>
+      runTool(reader, { [found.argument]: id }, desk, { signal: over, ask: async () => 'unavailable', progress() {} });
+    const { isError, text, structured } = await track(running, untilEither(signal, stopping, read));
     if (!isError) return { contents: [{ uri, mimeType: found.template.mimeType, text }] };
     const kind = isRecord(structured['error']) ? structured['error']['kind'] : undefined;
     throw new McpError(kind === 'not_found' ? RESOURCE_NOT_FOUND : ErrorCode.InternalError, text);

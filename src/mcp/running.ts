@@ -10,3 +10,22 @@ export async function track<T>(running: Running, work: Promise<T>): Promise<T> {
     running.delete(work);
   }
 }
+
+/** Work under a signal that both abort. `AbortSignal.any` makes one too, but takes a tenth of a call's time for it. */
+export async function untilEither<T>(
+  one: AbortSignal,
+  other: AbortSignal,
+  work: (either: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const abort = (): void => either.abort();
+  if (one.aborted || other.aborted) abort();
+  one.addEventListener('abort', abort);
+  other.addEventListener('abort', abort);
+  try {
+    return await work(either.signal);
+  } finally {
+    one.removeEventListener('abort', abort);
+    other.removeEventListener('abort', abort);
+  }
+}

@@ -1,9 +1,9 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
-import { runTool, type Desk } from '../tools/run-tool.ts';
+import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import { serverOperation } from '../telemetry.ts';
 import type { Consent, Tool } from '../tools/tool.ts';
-import { track, type Running } from './running.ts';
+import { track, untilEither, type Running } from './running.ts';
 import { listTools } from '../tools/list-tools.ts';
 import { serveCompletions } from './completions.ts';
 import { promptsFor, servePrompts } from './prompts.ts';
@@ -50,32 +50,32 @@ export function createServer({ tools, desk, version, running, stopping, transpor
         ErrorCode.InvalidParams,
         `Unknown tool ${JSON.stringify(params.name.slice(0, 100))}. There are ${tools.map(({ name }) => name).join(', ')}.`,
       );
-    const over = AbortSignal.any([signal, stopping]);
-    const call = serverOperation(
-      {
-        name: `tools/call ${tool.name}`,
-        attributes: {
-          'mcp.method.name': 'tools/call',
-          'gen_ai.operation.name': 'execute_tool',
-          'gen_ai.tool.name': tool.name,
-          'network.transport': transport,
-        },
-        details: { 'jsonrpc.request.id': String(requestId) },
-      },
-      params._meta,
-      () =>
-        runTool(tool, params.arguments, desk, {
-          signal: over,
-          ask: (question) => ask(server, question, over),
-          progress: (progress, total) => {
-            if (progressToken === undefined || over.aborted) return;
-            const notification = { progressToken, progress, total };
-            void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
+    const callIn = (over: AbortSignal): Promise<Answer> =>
+      serverOperation(
+        {
+          name: `tools/call ${tool.name}`,
+          attributes: {
+            'mcp.method.name': 'tools/call',
+            'gen_ai.operation.name': 'execute_tool',
+            'gen_ai.tool.name': tool.name,
+            'network.transport': transport,
           },
-        }),
-      (answer) => (answer.isError ? { error: 'tool_error' } : {}),
-    );
-    const { isError, text, structured } = await track(running, call);
+          details: { 'jsonrpc.request.id': String(requestId) },
+        },
+        params._meta,
+        () =>
+          runTool(tool, params.arguments, desk, {
+            signal: over,
+            ask: (question) => ask(server, question, over),
+            progress: (progress, total) => {
+              if (progressToken === undefined || over.aborted) return;
+              const notification = { progressToken, progress, total };
+              void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
+            },
+          }),
+        (answer) => (answer.isError ? { error: 'tool_error' } : {}),
+      );
+    const { isError, text, structured } = await track(running, untilEither(signal, stopping, callIn));
     return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
   });
   return server;

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import { createServer, type ServerParts } from './server.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function serveStdio(
     // A client that is gone: EPIPE is the usual way to learn of it.
     stdout.on('error', resolve);
   });
-  await server.connect(new StdioServerTransport(stdin, stdout));
+  await server.connect(new JoiningTransport(stdin, stdout));
   await Promise.race([closed, stopped]);
 
   stopping.abort();
@@ -28,5 +29,24 @@ export async function serveStdio(
   await new Promise((resolve) => setImmediate(resolve));
   await Promise.allSettled(running);
   await new Promise((resolve) => setImmediate(resolve));
+  stdout.uncork();
   await server.close();
+}
+
+/** Answers that are ready in one turn of the event loop go out in one write: writing is most of what an answer costs. */
+class JoiningTransport extends StdioServerTransport {
+  readonly #stdout: Writable;
+
+  constructor(stdin: Readable, stdout: Writable) {
+    super(stdin, stdout);
+    this.#stdout = stdout;
+  }
+
+  override send(message: JSONRPCMessage): Promise<void> {
+    if (this.#stdout.writableCorked === 0) {
+      this.#stdout.cork();
+      setImmediate(() => this.#stdout.uncork());
+    }
+    return super.send(message);
+  }
 }
