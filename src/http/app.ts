@@ -1,7 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context as HonoContext } from 'hono';
 import { cors } from 'hono/cors';
-import { secureHeaders } from 'hono/secure-headers';
 import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { framesOf, type Log } from '../log.ts';
 import { answerPost, calledTools, isWork } from '../mcp/http.ts';
@@ -36,6 +35,20 @@ const LARGEST_BATCH = 50;
 const MOST_AT_ONCE = 256;
 const METADATA = '/.well-known/oauth-protected-resource';
 
+/**
+ * On every answer: nobody keeps it, no other page shows it in a frame, and nothing in it runs or loads but the page's own
+ * style. On Node's response, so that hono's, which would be built anew for each header, goes out as it is.
+ */
+const HEADERS = new Map([
+  ['Cache-Control', 'no-store'],
+  ['Content-Security-Policy', `default-src 'none'; style-src ${STYLE_SOURCE}; frame-ancestors 'none'`],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+]);
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Where each provider is served: alone at /mcp, several each below it. */
 export function pathOf({ desk }: Offer, offers: readonly Offer[]): string {
   return offers.length === 1 ? '/mcp' : `/mcp/${desk.provider.name}`;
@@ -47,16 +60,9 @@ export function createApp({ offers, config, version, log, ready, draining, ...pa
   const paths = offers.map((offer) => pathOf(offer, offers));
   const oauth = config.access.kind === 'oauth' ? config.access : undefined;
 
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: { defaultSrc: ["'none'"], styleSrc: [STYLE_SOURCE], frameAncestors: ["'none'"] },
-      // Whether a whole domain is https is for the proxy in front to say.
-      strictTransportSecurity: false,
-    }),
-  );
   app.use(async (c, next) => {
+    c.env.outgoing.setHeaders(HEADERS);
     await next();
-    c.header('Cache-Control', 'no-store');
     if (draining.aborted) c.header('Connection', 'close');
   });
 
@@ -78,14 +84,14 @@ export function createApp({ offers, config, version, log, ready, draining, ...pa
     log.info('refused', { status: 403 });
     return refuse(c, 403, strange);
   });
-  app.use(
-    cors({
-      origin: (origin) => origin,
-      allowMethods: ['POST', 'GET'],
-      allowHeaders: ['Authorization', 'Content-Type', 'Mcp-Protocol-Version', 'Mcp-Session-Id', 'Last-Event-ID'],
-      exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
-    }),
-  );
+  const shared = cors({
+    origin: (origin) => origin,
+    allowMethods: ['POST', 'GET'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Mcp-Protocol-Version', 'Mcp-Session-Id', 'Last-Event-ID'],
+    exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
+  });
+  // Only a browser sends an Origin.
+  app.use((c, next) => (c.req.header('origin') === undefined ? next() : shared(c, next)));
 
   app.get('/', (c) => {
     const endpoints = offers.map(({ desk }, index) => ({
@@ -184,26 +190,26 @@ function answerer(
 /** The body, or why it is not to be had. What is left of one that is too large is let run out, or the caller would never get to the answer. */
 async function readBody(c: Context): Promise<Buffer | 'too large' | 'broken off'> {
   if (Number(c.req.header('content-length') ?? 0) > LARGEST_BODY) return 'too large';
+  const { promise, resolve } = Promise.withResolvers<Buffer | 'too large' | 'broken off'>();
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    // The answer still has to get out, so the socket stays.
-    for await (const chunk of c.env.incoming.iterator({ destroyOnReturn: false })) {
+  c.env.incoming
+    .on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > LARGEST_BODY) return 'too large';
-      chunks.push(chunk);
-    }
-  } catch {
+      if (size > LARGEST_BODY) resolve('too large');
+      else chunks.push(chunk);
+    })
+    .once('end', () => resolve(Buffer.concat(chunks)))
     // The caller has gone, or was so slow that it was sent away.
-    return 'broken off';
-  }
-  return Buffer.concat(chunks);
+    .once('error', () => resolve('broken off'))
+    .once('close', () => resolve('broken off'));
+  return promise;
 }
 
 /** `undefined` for what is no JSON, and for bytes that are no UTF-8: a name must not be changed on its way. */
 function parse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch {
     return undefined;
   }

@@ -27,5 +27,5 @@ export function strangeness(
 }
 
 function hostnameOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() : undefined;
+  return URL.parse(url)?.hostname.toLowerCase();
 }
