@@ -21,6 +21,9 @@ export interface Config {
   readonly log: LogLevel;
 }
 
+/** What some desktop hosts pass on for a field of their form that was left empty: the placeholder of the manifest. */
+const LEFT_EMPTY = /^\$\{user_config\.\w+\}$/;
+
 /**
  * Reads settings and gathers everything that is wrong with them, so that the person hears all of it at once.
  * An empty string counts as unset: desktop hosts fill the environment from forms.
@@ -35,8 +38,8 @@ export class Settings {
 
   /** The value, or for a secret the content of the file that `NAME_FILE` points to. */
   optional(name: string): string | undefined {
-    const value = this.#environment[name]?.trim() || undefined;
-    const file = this.#environment[`${name}_FILE`]?.trim() || undefined;
+    const value = this.#given(name);
+    const file = this.#given(`${name}_FILE`);
     if (file === undefined) return value;
     if (value !== undefined) {
       this.problem(`${name} and ${name}_FILE are both set; keep one of them.`);
@@ -70,7 +73,12 @@ export class Settings {
 
   /** Whether a variable is set, by itself or as a file, whatever its content. */
   has(name: string): boolean {
-    return [name, `${name}_FILE`].some((key) => Boolean(this.#environment[key]?.trim()));
+    return [name, `${name}_FILE`].some((key) => this.#given(key) !== undefined);
+  }
+
+  #given(name: string): string | undefined {
+    const value = this.#environment[name]?.trim() ?? '';
+    return value === '' || LEFT_EMPTY.test(value) ? undefined : value;
   }
 
   /** Values separated by commas. */

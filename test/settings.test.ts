@@ -121,11 +121,32 @@ describe('with nothing set', () => {
       },
     ],
     ['the files of secrets', { LAYER_CLIENT_SECRET_FILE: '', DAYZERO_API_TOKEN_FILE: '', NOTIFY_API_KEY_FILE: '' }],
+    [
+      'what a desktop host leaves of an empty field',
+      {
+        CUSTOMERS_PROVIDER: '${user_config.provider}',
+        CUSTOMERS_TOOLS: ' ${user_config.tools} ',
+        CUSTOMERS_TIMEOUT_MS: '${user_config.timeout_ms}',
+        NOTIFY_API_KEY: '${user_config.notify_api_key}',
+        LAYER_CLIENT_SECRET_FILE: '${user_config.file}',
+      },
+    ],
   ])('counts empty texts as unset: %s', async (_, blank) => {
     const { code, stderr } = await command([], { ...blank, ...memory });
     expect(code).toBe(0);
     expect(stderr).toMatch(/^customers-mcp: SANDBOX.*Layer.*\n$/);
   });
+});
+
+describe('a value that only resembles an empty field of a desktop host', () => {
+  it.each(['${user_config.provider}x', 'x${user_config.provider}', '${HOME}', '${user_config.}'])(
+    'is one: %s',
+    async (name) => {
+      expect(await refusal({ ...memory, CUSTOMERS_PROVIDER: name })).toEqual([
+        expect.stringContaining('CUSTOMERS_PROVIDER'),
+      ]);
+    },
+  );
 });
 
 describe('a sandbox that was asked for', () => {
