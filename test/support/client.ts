@@ -33,16 +33,18 @@ export interface Connection {
 export interface ConnectOptions {
   /** What the person answers when asked. Without it the client cannot ask. */
   readonly onElicit?: (message: string) => ElicitResult;
+  /** What is launched in place of the built server. */
+  readonly program?: { readonly command: string; readonly args: readonly string[] };
 }
 
 /** Launches the built server as an MCP client does, with these variables and no others that concern it. */
 export async function connect(environment: Environment, options: ConnectOptions = {}): Promise<Connection> {
-  const { onElicit } = options;
+  const { onElicit, program = { command: process.execPath, args: [BUILT] } } = options;
   const client = new Client({ name: 'test', version: '1' }, { capabilities: onElicit ? { elicitation: {} } : {} });
   if (onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }) => onElicit(params.message));
   const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [BUILT],
+    command: program.command,
+    args: [...program.args],
     env: { PATH: process.env['PATH'] ?? '', CUSTOMERS_STORE: 'memory:', ...environment },
     stderr: 'pipe',
   });

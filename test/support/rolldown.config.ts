@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
-import { defineConfig, type Plugin } from 'rolldown';
+import { defineConfig, type BuildOptions, type Plugin } from 'rolldown';
+
+const REQUIRED = /^(node:)?(crypto|fs|http|https|util)$/;
 
 // One small file that checks the Node version, one bundle behind it, and lazy parts for what is seldom asked for. What is
 // installed is this and nothing else, so the licences of what is in it go with it.
 export default defineConfig({
-  input: 'src/main.ts',
-  platform: 'node',
-  // undici's own switch for bundles: without its experimental parser, which is off unless it is asked for.
-  transform: { define: { esbuildDetection: 'true' } },
+  ...common(),
   output: {
     dir: 'dist',
     format: 'esm',
@@ -19,21 +19,43 @@ export default defineConfig({
     // What every start loads is one file, although the lazy parts share some of it.
     codeSplitting: { groups: [{ name: 'cli', test: /\/src\/cli\.ts$/ }] },
   },
-  plugins: [requireNode(), leaveOut(), dropSchemas(), licences()],
+  // An import reads every export of a part, and behind some are getters that load much: all of fetch behind http, Web Crypto
+  // behind crypto, MIME types behind util, streams behind fs.
+  plugins: [requireNode((part) => REQUIRED.test(part)), ...plugins()],
 });
 
 /**
- * Parts of Node that are required although the source imports them. An import reads every export of a part, and behind some
- * are getters that load much: all of fetch behind http, Web Crypto behind crypto, MIME types behind util, streams behind fs.
+ * The same as one file, for desktop hosts. Its lazy parts are still run only when they are asked for, but what they import
+ * would be loaded at the start, and an old Node would miss SQLite before it is told its age: so all of Node is required.
  */
-const REQUIRED = /^(node:)?(crypto|fs|http|https|util)$/;
+export function oneFile(dir: string): BuildOptions {
+  return {
+    ...common(),
+    output: { dir, format: 'esm', minify: true, entryFileNames: 'main.mjs', codeSplitting: false },
+    plugins: [requireNode((part) => isBuiltin(part) && part !== 'node:module'), ...plugins()],
+  };
+}
 
-function requireNode(): Plugin {
+function common() {
+  return {
+    input: 'src/main.ts',
+    platform: 'node',
+    // undici's own switch for bundles: without its experimental parser, which is off unless it is asked for.
+    transform: { define: { esbuildDetection: 'true' } },
+  } as const;
+}
+
+function plugins(): Plugin[] {
+  return [leaveOut(), dropSchemas(), licences()];
+}
+
+/** Parts of Node that are required although the source imports them. */
+function requireNode(isRequired: (part: string) => boolean): Plugin {
   const mark = '\0required:';
   return {
     name: 'require-node',
     resolveId: (source, _importer, { kind }) =>
-      kind === 'import-statement' && REQUIRED.test(source) ? mark + source : undefined,
+      kind === 'import-statement' && isRequired(source) ? mark + source : undefined,
     load: (id) => (id.startsWith(mark) ? `module.exports = require('${id.slice(mark.length)}');` : undefined),
   };
 }
