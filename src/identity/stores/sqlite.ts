@@ -179,7 +179,16 @@ function sqliteKeyValue(use: Use): KeyValue {
         const row = read.get(key, Date.now());
         return row && String(row['value']);
       }),
-    set: (key, value, expires) => use(({ write }) => void write.run(key, value, expires ?? null)),
+    // What the cache forgets is looked up again, so nobody waits for the disk; the ledger's next commit takes it along.
+    set: (key, value, expires) =>
+      use(({ database, write }) => {
+        database.exec('PRAGMA synchronous = NORMAL');
+        try {
+          write.run(key, value, expires ?? null);
+        } finally {
+          database.exec('PRAGMA synchronous = FULL');
+        }
+      }),
     delete: (key) => use(({ remove }) => Number(remove.run(key).changes) > 0),
     clear: () => use(({ clear }) => void clear.run()),
     async *entries() {
