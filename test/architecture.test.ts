@@ -44,7 +44,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
   'http-client.ts': { may: ['errors.ts', 'telemetry.ts', 'text.ts'] },
   'telemetry.ts': { may: [] },
   'http/': {
-    may: ['config.ts', 'errors.ts', 'log.ts', 'mcp/http.ts', 'text.ts'],
+    may: ['config.ts', 'errors.ts', 'log.ts', 'mcp/http.ts', 'mcp/running.ts', 'text.ts'],
     types: ['mcp/server.ts', 'setup.ts'],
   },
   'errors.ts': { may: [] },

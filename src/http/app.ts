@@ -24,7 +24,6 @@ export interface AppParts {
   /** Throws when a create could not be recorded. */
   ready(): Promise<void>;
   readonly running: ServerParts['running'];
-  readonly stopping: AbortSignal;
   /** Aborted when the server wants to lose its connections. */
   readonly draining: AbortSignal;
 }
@@ -142,8 +141,7 @@ function answerer(
     authenticate,
     limiter,
     running,
-    stopping,
-  }: Pick<AppParts, 'version' | 'log' | 'authenticate' | 'limiter' | 'running' | 'stopping'> & { oauth: boolean },
+  }: Pick<AppParts, 'version' | 'log' | 'authenticate' | 'limiter' | 'running'> & { oauth: boolean },
 ): (c: Context) => Promise<Response> {
   const reading = tools.filter(({ hints }) => hints.readOnlyHint);
 
@@ -170,7 +168,7 @@ function answerer(
     if (more > 0 && running.size + more > MOST_AT_ONCE)
       return refuse(c, 503, 'Too many calls at once. Try again.', { 'Retry-After': '1' });
     const allowed = caller.mayWrite ? tools : reading;
-    const parts = { tools: allowed, desk: { ...desk, caller: caller.id }, version, running, stopping };
+    const parts = { tools: allowed, desk: { ...desk, caller: caller.id }, version, running };
     return answerPost(parts, c.req.raw, messages, body);
   };
 

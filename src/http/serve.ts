@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { RateLimiterMemory, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ConfigError } from '../errors.ts';
-import type { ServerParts } from '../mcp/server.ts';
+import { Running } from '../mcp/running.ts';
 import type { Setup } from '../setup.ts';
 import { createApp, pathOf } from './app.ts';
 import { byJwt, byToken } from './callers.ts';
@@ -46,8 +46,7 @@ export async function serveHttp(
     access.kind === 'token' && access.token === undefined ? randomBytes(32).toString('base64url') : undefined;
   const authenticate =
     access.kind === 'oauth' ? byJwt(access.issuer, access.audience) : byToken(access.token ?? madeToken ?? '');
-  const running: ServerParts['running'] = new Set();
-  const stopping = new AbortController();
+  const running = new Running();
   const draining = new AbortController();
   const app = createApp({
     offers,
@@ -58,7 +57,6 @@ export async function serveHttp(
     limiter: await openLimiter(store, config.ratePerMinute),
     ready: () => store.ping(),
     running,
-    stopping: stopping.signal,
     draining: draining.signal,
   });
 
@@ -90,8 +88,8 @@ export async function serveHttp(
     if (performance.now() - requestedAt > QUIET_MS) void closeIdle(server);
   }, 100);
   await Promise.race([closed, over]);
-  stopping.abort();
-  await Promise.race([closed, Promise.allSettled(running).then(() => sleep(GRACE_MS))]);
+  running.stop();
+  await Promise.race([closed, running.settled().then(() => sleep(GRACE_MS))]);
   clearInterval(letGo);
   if ('closeAllConnections' in server) server.closeAllConnections();
 }

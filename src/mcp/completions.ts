@@ -3,7 +3,7 @@ import { CompleteRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { cleanText } from '../text.ts';
 import type { Desk } from '../tools/run-tool.ts';
 import type { Tool } from '../tools/tool.ts';
-import { track, type Running } from './running.ts';
+import type { Running } from './running.ts';
 
 const MOST_VALUES = 100;
 /** A person is typing; a list that comes later than this is of no use. */
@@ -26,9 +26,10 @@ export function serveCompletions(server: Server, tools: readonly Tool[], { provi
       [traits.limitField]: MOST_VALUES,
       ...(filter !== undefined && typed !== '' && { [filter]: argument.value }),
     };
-    const call = { signal, deadline: performance.now() + PATIENCE_MS };
-    const search = provider.searchCustomers(query, call).catch(() => ({ customers: [], hasMore: false }));
-    const { customers, hasMore } = await track(running, search);
+    const { customers, hasMore } = await running.run(signal, (over) => {
+      const call = { signal: over, deadline: performance.now() + PATIENCE_MS };
+      return provider.searchCustomers(query, call).catch(() => ({ customers: [], hasMore: false }));
+    });
     const values = customers
       .flatMap(({ externalId, name }) => (isExternalId ? externalId : name) ?? [])
       .map((value) => cleanText(value))

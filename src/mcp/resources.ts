@@ -13,7 +13,7 @@ import { describeFields } from '../tools/describe-fields.ts';
 import { listTools } from '../tools/list-tools.ts';
 import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import type { Tool } from '../tools/tool.ts';
-import { track, untilEither, type Running } from './running.ts';
+import type { Running } from './running.ts';
 
 const RESOURCE_NOT_FOUND = -32002;
 
@@ -90,7 +90,7 @@ export function serveResources(
   fixed: readonly FixedResource[],
   tools: readonly Tool[],
   desk: Desk,
-  { running, stopping }: { readonly running: Running; readonly stopping: AbortSignal },
+  running: Running,
 ): void {
   const reader = tools.find(({ name }) => name === 'get_customer');
   const templates = reader ? customerTemplates(desk) : [];
@@ -111,7 +111,7 @@ export function serveResources(
       throw new McpError(RESOURCE_NOT_FOUND, `There is no resource ${JSON.stringify(uri.slice(0, 200))}.`);
     const read = (over: AbortSignal): Promise<Answer> =>
       runTool(reader, { [found.argument]: id }, desk, { signal: over, ask: async () => 'unavailable', progress() {} });
-    const { isError, text, structured } = await track(running, untilEither(signal, stopping, read));
+    const { isError, text, structured } = await running.run(signal, read);
     if (!isError) return { contents: [{ uri, mimeType: found.template.mimeType, text }] };
     const kind = isRecord(structured['error']) ? structured['error']['kind'] : undefined;
     throw new McpError(kind === 'not_found' ? RESOURCE_NOT_FOUND : ErrorCode.InternalError, text);

@@ -1,9 +1,16 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { Protocol } from '@modelcontextprotocol/sdk/shared/protocol.js';
+import {
+  CallToolRequestSchema,
+  ErrorCode,
+  ListToolsRequestSchema,
+  McpError,
+  type CallToolResult,
+} from '@modelcontextprotocol/sdk/types.js';
 import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
 import { serverOperation } from '../telemetry.ts';
 import type { Consent, Tool } from '../tools/tool.ts';
-import { track, untilEither, type Running } from './running.ts';
+import type { Running } from './running.ts';
 import { listTools } from '../tools/list-tools.ts';
 import { serveCompletions } from './completions.ts';
 import { promptsFor, servePrompts } from './prompts.ts';
@@ -17,8 +24,6 @@ export interface ServerParts {
   readonly desk: Desk;
   readonly version: string;
   readonly running: Running;
-  /** Aborted when the program stops: no new work. */
-  readonly stopping: AbortSignal;
   readonly transport: 'pipe' | 'tcp';
 }
 
@@ -26,7 +31,7 @@ export interface ServerParts {
  * An MCP server for one client. The SDK's low-level class: it leaves the arguments to us, so that they are read kindly, and
  * the list, so that it is built once. Everything of the SDK stays in this folder.
  */
-export function createServer({ tools, desk, version, running, stopping, transport }: ServerParts): Server {
+export function createServer({ tools, desk, version, running, transport }: ServerParts): Server {
   const { provider, sandbox } = desk;
   const prompts = promptsFor(tools, desk);
   const server = new Server(
@@ -36,48 +41,53 @@ export function createServer({ tools, desk, version, running, stopping, transpor
       instructions: instructions(desk, tools),
     },
   );
-  serveResources(server, [fieldGuide(tools, desk)], tools, desk, { running, stopping });
+  serveResources(server, [fieldGuide(tools, desk)], tools, desk, running);
   serveCompletions(server, tools, desk, running);
   if (prompts.length > 0) servePrompts(server, prompts);
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal, requestId, sendNotification }) => {
-    const progressToken = params._meta?.progressToken;
-    const tool = tools.find(({ name }) => name === params.name);
-    if (!tool)
-      throw new McpError(
-        ErrorCode.InvalidParams,
-        `Unknown tool ${JSON.stringify(params.name.slice(0, 100))}. There are ${tools.map(({ name }) => name).join(', ')}.`,
-      );
-    const callIn = (over: AbortSignal): Promise<Answer> =>
-      serverOperation(
-        {
-          name: `tools/call ${tool.name}`,
-          attributes: {
-            'mcp.method.name': 'tools/call',
-            'gen_ai.operation.name': 'execute_tool',
-            'gen_ai.tool.name': tool.name,
-            'network.transport': transport,
-          },
-          details: { 'jsonrpc.request.id': String(requestId) },
-        },
-        params._meta,
-        () =>
-          runTool(tool, params.arguments, desk, {
-            signal: over,
-            ask: (question) => ask(server, question, over),
-            progress: (progress, total) => {
-              if (progressToken === undefined || over.aborted) return;
-              const notification = { progressToken, progress, total };
-              void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
+  // Not the server's own way of doing this, which holds each request and each answer against the protocol once more.
+  Protocol.prototype.setRequestHandler.call(
+    server,
+    CallToolRequestSchema,
+    async ({ params }, { signal, requestId, sendNotification }): Promise<CallToolResult> => {
+      const progressToken = params._meta?.progressToken;
+      const tool = tools.find(({ name }) => name === params.name);
+      if (!tool)
+        throw new McpError(
+          ErrorCode.InvalidParams,
+          `Unknown tool ${JSON.stringify(params.name.slice(0, 100))}. There are ${tools.map(({ name }) => name).join(', ')}.`,
+        );
+      const callIn = (over: AbortSignal): Promise<Answer> =>
+        serverOperation(
+          {
+            name: `tools/call ${tool.name}`,
+            attributes: {
+              'mcp.method.name': 'tools/call',
+              'gen_ai.operation.name': 'execute_tool',
+              'gen_ai.tool.name': tool.name,
+              'network.transport': transport,
             },
-          }),
-        (answer) => (answer.isError ? { error: 'tool_error' } : {}),
-      );
-    const { isError, text, structured } = await track(running, untilEither(signal, stopping, callIn));
-    return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
-  });
+            details: { 'jsonrpc.request.id': String(requestId) },
+          },
+          params._meta,
+          () =>
+            runTool(tool, params.arguments, desk, {
+              signal: over,
+              ask: (question) => ask(server, question, over),
+              progress: (progress, total) => {
+                if (progressToken === undefined || over.aborted) return;
+                const notification = { progressToken, progress, total };
+                void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
+              },
+            }),
+          (answer) => (answer.isError ? { error: 'tool_error' } : {}),
+        );
+      const { isError, text, structured } = await running.run(signal, callIn);
+      return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
+    },
+  );
   return server;
 }
 

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import { Running } from './running.ts';
 import { createServer, type ServerParts } from './server.ts';
 
 /**
@@ -8,14 +9,13 @@ import { createServer, type ServerParts } from './server.ts';
  * what was sent is seen through, and the promise resolves.
  */
 export async function serveStdio(
-  parts: Omit<ServerParts, 'running' | 'stopping' | 'transport'>,
+  parts: Omit<ServerParts, 'running' | 'transport'>,
   stdin: Readable,
   stdout: Writable,
   stopped: Promise<unknown>,
 ): Promise<void> {
-  const running: ServerParts['running'] = new Set();
-  const stopping = new AbortController();
-  const server = createServer({ ...parts, running, stopping: stopping.signal, transport: 'pipe' });
+  const running = new Running();
+  const server = createServer({ ...parts, running, transport: 'pipe' });
   const closed = new Promise((resolve) => {
     stdin.once('end', resolve).once('close', resolve);
     // A client that is gone: EPIPE is the usual way to learn of it.
@@ -24,10 +24,10 @@ export async function serveStdio(
   await server.connect(new JoiningTransport(stdin, stdout));
   await Promise.race([closed, stopped]);
 
-  stopping.abort();
+  running.stop();
   // A request that arrived with the end of the input has not got as far as `running` yet.
   await new Promise((resolve) => setImmediate(resolve));
-  await Promise.allSettled(running);
+  await running.settled();
   await new Promise((resolve) => setImmediate(resolve));
   stdout.uncork();
   await server.close();

@@ -12,11 +12,13 @@ export function readArguments(schema: z.ZodObject, given: unknown): Fields {
   if (given !== undefined && !isRecord(given))
     throw invalidInput([{ path: '', message: 'the arguments must be an object' }]);
   const present = Object.entries(given ?? {}).filter(([, value]) => !isNotGiven(value));
+  const checked = schema.safeParse(Object.fromEntries(present));
+  if (checked.success) return checked.data;
   const names = Object.keys(schema.shape);
   const unknown = present.filter(([name]) => !names.includes(name)).map(([name]) => refuseUnknown(name, names));
-  const checked = schema.safeParse(Object.fromEntries(present.filter(([name]) => names.includes(name))));
-  const problems = [...unknown, ...(checked.success ? [] : checked.error.issues.map(asProblem))];
-  if (checked.success && problems.length === 0) return checked.data;
+  // zod's word for all unknown arguments at once says less than ours.
+  const others = checked.error.issues.filter(({ code, path }) => code !== 'unrecognized_keys' || path.length > 0);
+  const problems = [...unknown, ...others.map(asProblem)];
   const lost = unknown.some(({ message }) => !message.endsWith('?'));
   throw invalidInput(problems, lost ? `Known are ${names.join(', ')}. ` : '');
 }
