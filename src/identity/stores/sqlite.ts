@@ -29,8 +29,8 @@ const STANDSTILL_MS = 20;
 const PAUSE_MS = 10;
 
 /**
- * The default: one file, shared by all processes of this machine, every commit on disk before it counts. It is opened at the
- * first use, so that a server that only reads starts without it.
+ * The default: one file, shared by all processes of this machine. What must not be forgotten is on disk before it counts. It
+ * is opened at the first use, so that a server that only reads starts without it.
  */
 export function sqliteStore(file: string): Store {
   let open: Statements | undefined;
@@ -115,6 +115,19 @@ function makeFolder(folder: string): void {
   }
 }
 
+/**
+ * A write that does not wait for the disk: the next one that does takes it along. It outlives this process, but not a failure
+ * of the machine. https://sqlite.org/pragma.html#pragma_synchronous
+ */
+function withoutSync<T>(database: DatabaseSync, write: () => T): T {
+  database.exec('PRAGMA synchronous = NORMAL');
+  try {
+    return write();
+  } finally {
+    database.exec('PRAGMA synchronous = FULL');
+  }
+}
+
 function isBusy(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -127,22 +140,17 @@ function isBusy(error: unknown): boolean {
 function sqliteLedger(use: Use): Ledger {
   return {
     claim: (key, { owner, leaseMs, data, reopen }) =>
-      use(({ claim, get }) => {
+      use(({ database, claim, get }) => {
         const now = Date.now();
-        const taken = claim.get({
-          key,
-          owner,
-          now,
-          lease: leaseMs,
-          data: JSON.stringify(data),
-          reopen: reopen ? 1 : 0,
-        });
+        const row = { key, owner, now, lease: leaseMs, data: JSON.stringify(data), reopen: reopen ? 1 : 0 };
+        // Nothing has been sent yet, and before it is, an `advance` is on the disk.
+        const taken = withoutSync(database, () => claim.get(row));
         if (taken) return { kind: 'owned', intent: readIntent(taken) };
-        const row = get.get(key);
+        const other = get.get(key);
         // Nothing deletes rows, so the row that kept us out is there.
-        if (!row) throw new Error('the ledger lost a row');
-        const intent = readIntent(row);
-        const retryInMs = Math.max(0, Number(row['lease_until']) - now);
+        if (!other) throw new Error('the ledger lost a row');
+        const intent = readIntent(other);
+        const retryInMs = Math.max(0, Number(other['lease_until']) - now);
         return isSettled(intent, reopen) ? { kind: 'settled', intent } : { kind: 'busy', retryInMs };
       }),
 
@@ -179,16 +187,9 @@ function sqliteKeyValue(use: Use): KeyValue {
         const row = read.get(key, Date.now());
         return row && String(row['value']);
       }),
-    // What the cache forgets is looked up again, so nobody waits for the disk; the ledger's next commit takes it along.
+    // What the cache forgets is looked up again.
     set: (key, value, expires) =>
-      use(({ database, write }) => {
-        database.exec('PRAGMA synchronous = NORMAL');
-        try {
-          write.run(key, value, expires ?? null);
-        } finally {
-          database.exec('PRAGMA synchronous = FULL');
-        }
-      }),
+      use(({ database, write }) => withoutSync(database, () => void write.run(key, value, expires ?? null))),
     delete: (key) => use(({ remove }) => Number(remove.run(key).changes) > 0),
     clear: () => use(({ clear }) => void clear.run()),
     async *entries() {
