@@ -1,11 +1,13 @@
 import { CustomerError } from './errors.ts';
+import type { Trace } from './http-client.ts';
+import { SKEW_MS } from './identity/create-once.ts';
 import { settleOpen } from './identity/reconciler.ts';
 import type { Offer, Setup } from './setup.ts';
 import { cleanText } from './text.ts';
 
 /** One thing that was looked at, what was found, and what to do if it is not as it should be. */
 export interface Finding {
-  readonly check: 'settings' | 'store' | 'credentials' | 'open creates';
+  readonly check: 'settings' | 'store' | 'provider' | 'credentials' | 'clock' | 'open creates';
   readonly ok: boolean;
   readonly found: string;
   /** Where `found` does not say it already. */
@@ -16,7 +18,7 @@ const MOST_OPEN = 1_000;
 const ALL_MS = 24 * 3_600_000;
 
 /**
- * Looks at the store, and for each provider at the account and the creates that are open. Reads one customer page at most;
+ * Looks at the store, and for each provider at the account, the clock and the creates that are open. Reads one customer page at most;
  * with `settle`, searches for what is open.
  */
 export async function examine(
@@ -32,7 +34,7 @@ export async function examine(
     ...(await examineStore(store)),
   ];
   for (const { desk } of offers)
-    findings.push(await examineCredentials(desk, signal), await examineOpen(desk, settle, signal));
+    findings.push(...(await examineProvider(desk, signal)), await examineOpen(desk, settle, signal));
   return findings;
 }
 
@@ -54,14 +56,39 @@ async function examineStore({ ping, warnings }: Setup['store']): Promise<Finding
   return risks.map((risk) => ({ check: 'store', ok: false, found: risk }));
 }
 
-async function examineCredentials({ provider, timeoutMs }: Offer['desk'], signal: AbortSignal): Promise<Finding> {
-  try {
-    await provider.searchCustomers({ [provider.traits.limitField]: 1 }, callOf(timeoutMs, signal));
-    return { check: 'credentials', ok: true, found: `${provider.title} answers and accepts them.` };
-  } catch (error) {
-    if (!(error instanceof CustomerError)) throw error;
-    return { check: 'credentials', ok: false, found: error.message };
-  }
+async function examineProvider({ provider, timeoutMs }: Offer['desk'], signal: AbortSignal): Promise<Finding[]> {
+  const { title, traits } = provider;
+  const trace: Trace = { attempt: 0, status: undefined };
+  const problem = await provider
+    .searchCustomers({ [traits.limitField]: 1 }, { ...callOf(timeoutMs, signal), trace })
+    .then(
+      () => undefined,
+      (error: unknown) => {
+        if (error instanceof CustomerError) return error;
+        throw error;
+      },
+    );
+  const refused = problem?.kind === 'unauthorized' || problem?.kind === 'forbidden';
+  if (problem && !refused) return [{ check: 'provider', ok: false, found: problem.message }];
+  return [
+    { check: 'provider', ok: true, found: `${title} answers.` },
+    refused
+      ? { check: 'credentials', ok: false, found: problem.message }
+      : { check: 'credentials', ok: true, found: `${title} accepts them.` },
+    compareClocks(title, Date.parse(trace.date ?? '') - Date.now()),
+  ];
+}
+
+/** A lost create is looked for among what was created since it was sent, which two clocks have to agree on. */
+function compareClocks(title: string, aheadMs: number): Finding {
+  if (Number.isNaN(aheadMs)) return { check: 'clock', ok: true, found: `${title} does not say what time it is.` };
+  if (Math.abs(aheadMs) <= SKEW_MS) return { check: 'clock', ok: true, found: `It agrees with that of ${title}.` };
+  return {
+    check: 'clock',
+    ok: false,
+    found: `This machine's clock is ${Math.round(Math.abs(aheadMs) / 1_000)} s ${aheadMs > 0 ? 'behind' : 'ahead of'} that of ${title}.`,
+    remedy: 'Set it; have it set by the network (NTP).',
+  };
 }
 
 async function examineOpen(

@@ -9,13 +9,15 @@ export interface Call {
   /** The caller gave up. What has not been sent is not sent any more; a write already sent is seen through. */
   readonly signal: AbortSignal;
   readonly deadline: number;
-  /** Where it is written down for the log how often a request was tried, and with what result. */
+  /** Where it is written down how often a request was tried, and with what result. */
   readonly trace?: Trace;
 }
 
 export interface Trace {
   attempt: number;
   status: number | undefined;
+  /** What the provider's clock said, as HTTP writes it. */
+  date?: string | undefined;
 }
 
 /**
@@ -156,6 +158,7 @@ export class HttpClient {
       if (call.trace) {
         call.trace.attempt = Math.max(call.trace.attempt, attempt);
         call.trace.status = 'status' in reply ? reply.status : undefined;
+        call.trace.date = 'status' in reply ? reply.headers['date']?.toString() : undefined;
       }
       if ('status' in reply && reply.status >= 200 && reply.status < 300) return this.#accepted(reply, request);
       // A deletion that was repeated after an unclear answer and finds nothing any more has done its work.

@@ -38,7 +38,10 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
     may: ['config.ts', 'log.ts', 'sandbox.ts', 'telemetry.ts', 'identity/', 'providers/registry.ts', 'tools/index.ts'],
     types: ['providers/provider.ts', 'tools/'],
   },
-  'doctor.ts': { may: ['errors.ts', 'identity/reconciler.ts', 'text.ts'], types: ['setup.ts'] },
+  'doctor.ts': {
+    may: ['errors.ts', 'identity/create-once.ts', 'identity/reconciler.ts', 'text.ts'],
+    types: ['http-client.ts', 'setup.ts'],
+  },
   'config.ts': { may: ['errors.ts', 'log.ts'] },
   'sandbox.ts': { may: ['text.ts'] },
   'http-client.ts': { may: ['errors.ts', 'telemetry.ts', 'text.ts'] },

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isRecord } from '../src/text.ts';
+import { startRaw } from './support/stand-ins/loopback.ts';
 import { BUILT, connect, errorOf, standIns, temporaryStore, type Environment } from './support/client.ts';
 
 interface Report {
@@ -34,7 +35,7 @@ describe('customers-mcp doctor', () => {
         .split('\n')
         .filter(Boolean)
         .map((line) => line.slice(0, 5)),
-    ).toEqual(['ok   ', 'ok   ', 'ok   ', 'ok   ']);
+    ).toEqual(Array(6).fill('ok   '));
     expect(code).toBe(0);
   });
 
@@ -60,6 +61,37 @@ describe('customers-mcp doctor', () => {
     expect(report.stdout).toContain('NOTIFY_API_KEY');
     expect(report.stdout).not.toContain('live_wrong-key');
     expect(report.code).toBe(1);
+  });
+
+  test('says that nobody answers, and where the address is set, and then nothing of credentials and clock', async () => {
+    const { origin, close } = await startRaw('refuse');
+    const { standIn, environment } = await standIns.notify();
+    await standIn.close();
+    const report = await doctor({ ...environment, NOTIFY_BASE_URL: origin, CUSTOMERS_STORE: 'memory:' }, '--json');
+    await close();
+    expect(report.findings.map(({ check, ok }) => [check, ok])).toEqual([
+      ['settings', true],
+      ['store', true],
+      ['provider', false],
+      ['open creates', true],
+    ]);
+    expect(report.findings[2]?.['found']).toMatch(/refused.*NOTIFY_BASE_URL/s);
+    expect(report.code).toBe(1);
+  });
+
+  test.each([
+    ['agrees', 4_000, { ok: true, found: 'It agrees with that of Layer.' }],
+    ['is behind', 90_000, { ok: false, found: expect.stringMatching(/is (89|90) s behind that of Layer/) }],
+    ['is ahead', -90_000, { ok: false, found: expect.stringMatching(/is 9[01] s ahead of that of Layer/) }],
+  ])("says that this machine's clock %s", async (_, aheadMs, finding) => {
+    const { standIn, environment } = await standIns.layer();
+    const body = { data: [], meta: { pagination: { cursor: null, has_more: false } } };
+    const date = new Date(Date.now() + aheadMs).toUTCString();
+    standIn.fault({ on: 'list', act: { status: 200, body, headers: { date } } });
+    const report = await doctor({ ...environment, CUSTOMERS_STORE: 'memory:' }, '--json');
+    await standIn.close();
+    expect(report.findings.find(({ check }) => check === 'clock')).toMatchObject(finding);
+    expect(report.code).toBe(finding.ok ? 0 : 1);
   });
 
   test('says that the store cannot be written', async () => {

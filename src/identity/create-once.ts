@@ -52,7 +52,7 @@ export const SETTLE_MS = 120_000;
 /** How long a create waits for the same create elsewhere. */
 const WAIT_MS = 10_000;
 /** How far the provider's clock may be behind ours. */
-const SKEW_MS = 10_000;
+export const SKEW_MS = 10_000;
 /** Kept free at the end of a call for recording what happened. */
 const RESERVE_MS = 750;
 /** Pauses of the reconciler between two looks at the same identity. */
