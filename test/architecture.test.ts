@@ -55,9 +55,18 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
   'turns.ts': { may: [] },
   'log.ts': { may: [] },
   'mcp/': {
-    may: ['telemetry.ts', 'text.ts', 'tools/describe-fields.ts', 'tools/list-tools.ts', 'tools/run-tool.ts'],
+    may: [
+      'telemetry.ts',
+      'text.ts',
+      'tools/describe-fields.ts',
+      'tools/list-tools.ts',
+      'tools/run-tool.ts',
+      'mcp/view/view.html',
+    ],
     types: ['tools/tool.ts'],
   },
+  // It runs in a browser.
+  'mcp/view/': { may: ['text.ts'] },
   'tools/': {
     may: ['errors.ts', 'log.ts', 'text.ts'],
     types: ['http-client.ts', 'identity/', 'providers/provider.ts'],

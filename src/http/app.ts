@@ -87,7 +87,7 @@ export function createApp({ offers, config, version, log, ready, draining, ...pa
     origin: (origin) => origin,
     allowMethods: ['POST', 'GET'],
     allowHeaders: ['Authorization', 'Content-Type', 'Mcp-Protocol-Version', 'Mcp-Session-Id', 'Last-Event-ID'],
-    exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
+    exposeHeaders: ['WWW-Authenticate', 'Retry-After', 'Mcp-Session-Id'],
   });
   // Only a browser sends an Origin.
   app.use((c, next) => (c.req.header('origin') === undefined ? next() : shared(c, next)));

@@ -20,7 +20,9 @@ const RESOURCE_NOT_FOUND = -32002;
 /** A resource that is the same for every caller. */
 export interface FixedResource {
   readonly resource: Resource;
-  read(): string;
+  /** Whether this client is told of it. Absent: always. */
+  listed?(): boolean;
+  read(): string | Promise<string>;
 }
 
 /** Customers as resources: the last part of the address is the argument by which `get_customer` finds one. */
@@ -96,7 +98,7 @@ export function serveResources(
   const templates = reader ? customerTemplates(desk) : [];
 
   server.setRequestHandler(ListResourcesRequestSchema, () => ({
-    resources: fixed.map(({ resource }) => resource),
+    resources: fixed.filter(({ listed }) => listed?.() ?? true).map(({ resource }) => resource),
   }));
   server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({
     resourceTemplates: templates.map(({ template }) => template),
@@ -104,7 +106,10 @@ export function serveResources(
 
   server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }, { signal }) => {
     const known = fixed.find(({ resource }) => resource.uri === uri);
-    if (known) return { contents: [{ uri, mimeType: known.resource.mimeType, text: known.read() }] };
+    if (known) {
+      const { mimeType, _meta } = known.resource;
+      return { contents: [{ uri, mimeType, text: await known.read(), ...(_meta && { _meta }) }] };
+    }
     const found = templates.find(({ template }) => uri.startsWith(prefixOf(template)));
     const id = found && decode(uri.slice(prefixOf(found.template).length));
     if (!reader || !found || !id)

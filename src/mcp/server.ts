@@ -15,6 +15,7 @@ import { listTools } from '../tools/list-tools.ts';
 import { serveCompletions } from './completions.ts';
 import { promptsFor, servePrompts } from './prompts.ts';
 import { fieldGuide, serveResources } from './resources.ts';
+import { showsViews, viewResource, withView } from './view.ts';
 
 /** How long a person may think about a question. */
 const PATIENCE_MS = 10 * 60_000;
@@ -25,13 +26,15 @@ export interface ServerParts {
   readonly version: string;
   readonly running: Running;
   readonly transport: 'pipe' | 'tcp';
+  /** The client has said that it shows views, to another server than this one. */
+  readonly showsViews?: boolean;
 }
 
 /**
  * An MCP server for one client. The SDK's low-level class: it leaves the arguments to us, so that they are read kindly, and
  * the list, so that it is built once. Everything of the SDK stays in this folder.
  */
-export function createServer({ tools, desk, version, running, transport }: ServerParts): Server {
+export function createServer({ tools, desk, version, running, transport, ...parts }: ServerParts): Server {
   const { provider, sandbox } = desk;
   const prompts = promptsFor(tools, desk);
   const server = new Server(
@@ -41,11 +44,15 @@ export function createServer({ tools, desk, version, running, transport }: Serve
       instructions: instructions(desk, tools),
     },
   );
-  serveResources(server, [fieldGuide(tools, desk)], tools, desk, running);
+  const seesViews = (): boolean => parts.showsViews === true || showsViews(server.getClientCapabilities());
+  serveResources(server, [fieldGuide(tools, desk), viewResource(seesViews)], tools, desk, running);
   serveCompletions(server, tools, desk, running);
   if (prompts.length > 0) servePrompts(server, prompts);
 
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: listTools(tools) }));
+  server.setRequestHandler(ListToolsRequestSchema, () => {
+    const listed = listTools(tools);
+    return { tools: seesViews() ? withView(listed) : listed };
+  });
 
   // Not the server's own way of doing this, which holds each request and each answer against the protocol once more.
   Protocol.prototype.setRequestHandler.call(

@@ -9,7 +9,7 @@ import { createServer, type ServerParts } from './server.ts';
  * what was sent is seen through, and the promise resolves.
  */
 export async function serveStdio(
-  parts: Omit<ServerParts, 'running' | 'transport'>,
+  parts: Omit<ServerParts, 'running' | 'transport' | 'showsViews'>,
   stdin: Readable,
   stdout: Writable,
   stopped: Promise<unknown>,

@@ -35,12 +35,15 @@ export interface ConnectOptions {
   readonly onElicit?: (message: string) => ElicitResult;
   /** What is launched in place of the built server. */
   readonly program?: { readonly command: string; readonly args: readonly string[] };
+  /** The extensions of the protocol that the client announces. */
+  readonly extensions?: Readonly<Record<string, object>>;
 }
 
 /** Launches the built server as an MCP client does, with these variables and no others that concern it. */
 export async function connect(environment: Environment, options: ConnectOptions = {}): Promise<Connection> {
-  const { onElicit, program = { command: process.execPath, args: [BUILT] } } = options;
-  const client = new Client({ name: 'test', version: '1' }, { capabilities: onElicit ? { elicitation: {} } : {} });
+  const { onElicit, extensions, program = { command: process.execPath, args: [BUILT] } } = options;
+  const capabilities = { ...(onElicit && { elicitation: {} }), ...(extensions && { extensions }) };
+  const client = new Client({ name: 'test', version: '1' }, { capabilities });
   if (onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }) => onElicit(params.message));
   const transport = new StdioClientTransport({
     command: program.command,

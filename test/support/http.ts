@@ -173,8 +173,12 @@ export function received(socket: Socket): Promise<string> {
 }
 
 /** A real client. */
-export async function connectOverHttp(url: string, token: string): Promise<Client> {
-  const client = new Client({ name: 'test', version: '1' });
+export async function connectOverHttp(
+  url: string,
+  token: string,
+  extensions?: Readonly<Record<string, object>>,
+): Promise<Client> {
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: extensions ? { extensions } : {} });
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: bearer(token) } });
   await client.connect(transport);
   await client.listTools();
