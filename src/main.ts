@@ -17,6 +17,8 @@ process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
   if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
 };
 const { run } = await import('./cli.ts');
+// What was compiled is else kept at a good end only, and some hosts kill their servers.
+setTimeout(() => module.flushCompileCache?.(), 250).unref();
 
 const stopped = new Promise((resolve) => {
   // Not once: a second signal would end it in the middle of a create, and under npm one Ctrl-C comes twice.

@@ -74,6 +74,7 @@ export async function contenders(
   const sdk = { folder: () => installPeer('sdk'), environment: layer, ...calls };
   const plans: readonly Plan[] = [
     { key: 'ours', name: 'customers-mcp', ours: true, ...ours, ...calls },
+    { key: 'sdk', name: 'bare SDK', program: 'stdio.js', ...sdk },
     {
       key: 'ours-http',
       name: 'customers-mcp',
@@ -83,7 +84,6 @@ export async function contenders(
       environment: { ...ours.environment, CUSTOMERS_HTTP_TOKEN: HTTP_TOKEN },
       http: { path: '/mcp', args: (port) => ['http', '--port', port] },
     },
-    { key: 'sdk', name: 'bare SDK', program: 'stdio.js', ...sdk },
     { key: 'sdk-http', name: 'bare SDK', program: 'http.js', ...sdk, http: { path: '/mcp', args: (port) => [port] } },
     {
       key: 'fastmcp',

@@ -24,10 +24,10 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
 const effort: Effort = values.quick
   ? { starts: 2, warmUp: 1_000, single: 300, crowded: 1_000, creates: 50 }
-  : { starts: 4, warmUp: 2_000, single: 1_000, crowded: 3_000, creates: 200 };
+  : { starts: 4, warmUp: 4_000, single: 3_000, crowded: 10_000, creates: 300 };
 const ROUND_DEADLINE_MS = 60_000;
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);
 
