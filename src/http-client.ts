@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { CustomerError, type ErrorDetails, type ErrorKind, type FieldError } from './errors.ts';
 import { clientRequest, type Operation } from './telemetry.ts';
 import { quote } from './text.ts';
@@ -104,6 +104,23 @@ interface Failure {
   readonly cause: string;
 }
 
+interface Agents {
+  readonly shared: Agent;
+  /** A create never goes out on a used socket: the provider may be closing it at that moment, and then nobody knows. */
+  readonly fresh: Agent;
+}
+
+/** undici is loaded for the first request, so that the start need not wait for it. */
+async function openAgents(): Promise<Agents> {
+  const { Agent } = await import('undici');
+  // HTTP/1.1 only: one behaviour to reason about when a request is cut off.
+  const common = { allowH2: false, connect: { timeout: 3_000 }, headersTimeout: 0, bodyTimeout: 0 } as const;
+  return {
+    shared: new Agent({ ...common, connections: CONNECTIONS }),
+    fresh: new Agent({ ...common, connections: CONNECTIONS, pipelining: 0 }),
+  };
+}
+
 /**
  * Talks to one provider: a deadline over everything, retries where they are safe, and every failure as a
  * {@link CustomerError} whose kind says whether a write can have happened.
@@ -112,23 +129,18 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #origin: string;
   readonly #root: string;
-  readonly #shared: Dispatcher;
-  readonly #fresh: Dispatcher;
+  #agents: Promise<Agents> | undefined;
 
   constructor(options: HttpClientOptions) {
     const url = new URL(options.baseUrl);
     this.#options = options;
     this.#origin = url.origin;
     this.#root = url.pathname.replace(/\/+$/, '');
-    // HTTP/1.1 only: one behaviour to reason about when a request is cut off.
-    const common = { allowH2: false, connect: { timeout: 3_000 }, headersTimeout: 0, bodyTimeout: 0 } as const;
-    this.#shared = new Agent({ ...common, connections: CONNECTIONS });
-    // A create never goes out on a used socket: the provider may be closing it at that moment, and then nobody knows.
-    this.#fresh = new Agent({ ...common, connections: CONNECTIONS, pipelining: 0 });
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#shared.destroy(), this.#fresh.destroy()]);
+    const agents = await this.#agents;
+    await Promise.all([agents?.shared.destroy(), agents?.fresh.destroy()]);
   }
 
   /** Whether a link of the provider points to where we are configured to go. */
@@ -142,11 +154,13 @@ export class HttpClient {
    */
   async send(request: HttpRequest, call: Call): Promise<HttpResponse> {
     let resent = false;
+    const { shared, fresh } = await (this.#agents ??= openAgents());
+    const dispatcher = request.effect === 'create' ? fresh : shared;
     for (let attempt = 1; ; attempt += 1) {
       this.#refuseWhenOver(call, resent);
       const reply = await clientRequest(
         () => this.#operation(request, attempt),
-        (headers) => this.#attempt(request, call, headers),
+        (headers) => this.#attempt(dispatcher, request, call, headers),
         (got) =>
           'status' in got
             ? {
@@ -205,7 +219,12 @@ export class HttpClient {
     };
   }
 
-  #attempt(request: HttpRequest, call: Call, traceHeaders: Readonly<Record<string, string>>): Promise<Reply> {
+  #attempt(
+    dispatcher: Dispatcher,
+    request: HttpRequest,
+    call: Call,
+    traceHeaders: Readonly<Record<string, string>>,
+  ): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
     const read = request.effect === 'read';
     let controller: Dispatcher.DispatchController | undefined;
@@ -232,7 +251,7 @@ export class HttpClient {
     if (read) call.signal.addEventListener('abort', cancel, { once: true });
 
     const { contentType, payload } = bodyOf(request);
-    this.#dispatcherFor(request).dispatch(
+    dispatcher.dispatch(
       {
         origin: this.#origin,
         path: this.#root + request.path + queryString(request.query),
@@ -281,10 +300,6 @@ export class HttpClient {
       },
     );
     return promise;
-  }
-
-  #dispatcherFor({ effect }: HttpRequest): Dispatcher {
-    return effect === 'create' ? this.#fresh : this.#shared;
   }
 
   #accepted(reply: Extract<Reply, { status: number }>, request: HttpRequest): HttpResponse {

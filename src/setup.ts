@@ -78,7 +78,7 @@ export async function setUp(settings: Settings, stderr: (text: string) => void, 
       now: Date.now,
       elapsed: () => performance.now(),
       random: Math.random,
-      uuid: randomUUID,
+      uuid: () => randomUUID(),
       sleep: (ms) => sleep(ms),
     });
     const { timeoutMs, confirm } = config;

@@ -1,4 +1,4 @@
-// The official conformance suite and the Inspector against the built server over HTTP. Not part of `npm test`: each is a large
+// The official conformance suite against the built server over HTTP, and the Inspector over HTTP and stdio. Not part of `npm test`: each is a large
 // package that is fetched for the purpose, at the version that is named here.
 import { spawn } from 'node:child_process';
 import { createServer, request } from 'node:http';
@@ -59,15 +59,27 @@ for (const scenario of SCENARIOS) {
   const args = [CONFORMANCE, 'server', '--url', open, '--scenario', scenario];
   results.push(await passes(`conformance ${scenario}`, args, /Passed: (\d+)\/\1, 0 failed, 0 warnings/));
 }
-for (const [method, good, ...more] of [
+const questions = [
   ['tools/list', /"create_customer"/, '--strict'],
   ['prompts/list', /"onboard_customer"/],
   ['resources/list', /"field_guide"/],
   ['tools/call', /"outcome": ?"created"/, '--tool-name', 'create_customer', '--tool-args-json', create],
-] as const) {
-  const target = [INSPECTOR, '--cli', url, '--transport', 'http', '--header', `Authorization: Bearer ${TOKEN}`];
-  results.push(await passes(`Inspector ${method}`, [...target, '--format', 'json', '--method', method, ...more], good));
-}
+] as const;
+const stdio = (provider: string): string[] => {
+  const variables = Object.entries({ ...SANDBOX, CUSTOMERS_PROVIDER: provider });
+  return [process.execPath, BUILT, ...variables.flatMap(([name, value]) => ['-e', `${name}=${value}`])];
+};
+const targets = [
+  ['over HTTP', [url, '--transport', 'http', '--header', `Authorization: Bearer ${TOKEN}`], questions],
+  ['over stdio', stdio('layer'), questions],
+  ['over stdio, DayZero', stdio('dayzero'), questions.slice(0, 1)],
+  ['over stdio, Notify', stdio('notify'), questions.slice(0, 1)],
+] as const;
+for (const [where, target, asked] of targets)
+  for (const [method, good, ...more] of asked) {
+    const args = [INSPECTOR, '--cli', ...target, '--format', 'json', '--method', method, ...more];
+    results.push(await passes(`Inspector ${where}: ${method}`, args, good));
+  }
 server.kill();
 door.close();
 door.closeAllConnections();

@@ -4,7 +4,10 @@ import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build, defineConfig, type BuildOptions, type Plugin } from 'rolldown';
 
-const REQUIRED = /^(node:)?(crypto|fs|http|https|util)$/;
+/** An import reads every export of a part, and behind some are getters that load much: MIME types behind util, streams behind fs. */
+const REQUIRED = /^(node:)?(crypto|fs|https?|util)$/;
+/** Of those, what is slow to load itself and not needed at the start: loaded when a function of it is first called. */
+const LATE = /^(node:)?(crypto|https?)$/;
 
 // One small file that checks the Node version, one bundle behind it, and lazy parts for what is seldom asked for. What is
 // installed is this and nothing else, so the licences of what is in it go with it.
@@ -20,8 +23,6 @@ export default defineConfig({
     // What every start loads is one file, although the lazy parts share some of it.
     codeSplitting: { groups: [{ name: 'cli', test: /\/src\/cli\.ts$/ }] },
   },
-  // An import reads every export of a part, and behind some are getters that load much: all of fetch behind http, Web Crypto
-  // behind crypto, MIME types behind util, streams behind fs.
   plugins: [requireNode((part) => REQUIRED.test(part)), ...plugins()],
 });
 
@@ -57,7 +58,11 @@ function requireNode(isRequired: (part: string) => boolean): Plugin {
     name: 'require-node',
     resolveId: (source, _importer, { kind }) =>
       kind === 'import-statement' && isRequired(source) ? mark + source : undefined,
-    load: (id) => (id.startsWith(mark) ? `module.exports = require('${id.slice(mark.length)}');` : undefined),
+    load(id) {
+      if (!id.startsWith(mark)) return undefined;
+      const part = `require('${id.slice(mark.length)}')`;
+      return `module.exports = ${LATE.test(id.slice(mark.length)) ? `new Proxy({}, { get: (_, name) => ${part}[name] })` : part};`;
+    },
   };
 }
 

@@ -18,7 +18,7 @@ export interface DayZeroOptions {
   readonly businessId: string;
   /** For DayZero's audit trail. */
   readonly userEmail: string | undefined;
-  readonly account: string;
+  readonly account: () => string;
   readonly credentials: string;
 }
 
@@ -56,12 +56,12 @@ export class DayZero implements Provider<Documents> {
   readonly title = 'DayZero';
   readonly documents = dayzeroDocuments;
   readonly traits = traits;
-  readonly account: string;
+  readonly #account: () => string;
   readonly #http: HttpClient;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(options: DayZeroOptions) {
-    this.account = options.account;
+    this.#account = options.account;
     this.#headers = {
       authorization: `Bearer ${options.apiToken}`,
       'x-business-id': options.businessId,
@@ -75,6 +75,10 @@ export class DayZero implements Provider<Documents> {
       secrets: [options.apiToken],
       readRefusal,
     });
+  }
+
+  get account(): string {
+    return this.#account();
   }
 
   async close(): Promise<void> {

@@ -21,7 +21,7 @@ export const dayzero: ProviderDefinition = {
         apiToken,
         businessId,
         userEmail,
-        account: accountKey(baseUrl, businessId),
+        account: () => accountKey(baseUrl, businessId),
         credentials: 'DAYZERO_API_TOKEN and DAYZERO_BUSINESS_ID',
       });
   },
@@ -33,7 +33,7 @@ export const dayzero: ProviderDefinition = {
         baseUrl: origin,
         ...dayzeroSandbox,
         userEmail: undefined,
-        account: 'sandbox',
+        account: () => 'sandbox',
         credentials: 'the sandbox',
       }),
   },

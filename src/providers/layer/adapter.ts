@@ -18,7 +18,7 @@ import type { Tokens } from './tokens.ts';
 export interface LayerOptions {
   readonly baseUrl: string;
   readonly businessId: string;
-  readonly account: string;
+  readonly account: () => string;
   readonly tokens: Tokens;
   /** The variables a person should look at when the credentials are refused. */
   readonly credentials: string;
@@ -55,14 +55,14 @@ export class Layer implements Provider<Documents> {
   readonly title = 'Layer';
   readonly documents = layerDocuments;
   readonly traits = traits;
-  readonly account: string;
   readonly #tokens: Tokens;
+  readonly #account: () => string;
   readonly #http: HttpClient;
   readonly #customers: string;
   readonly #turns = new Turns();
 
   constructor(options: LayerOptions) {
-    this.account = options.account;
+    this.#account = options.account;
     this.#tokens = options.tokens;
     this.#http = new HttpClient({
       title: this.title,
@@ -73,6 +73,10 @@ export class Layer implements Provider<Documents> {
       readRefusal,
     });
     this.#customers = path`/v1/businesses/${options.businessId}/customers`;
+  }
+
+  get account(): string {
+    return this.#account();
   }
 
   async close(): Promise<void> {

@@ -39,7 +39,7 @@ export const layer: ProviderDefinition = {
       new Layer({
         baseUrl,
         businessId,
-        account: accountKey(baseUrl, businessId),
+        account: () => accountKey(baseUrl, businessId),
         secrets: [clientSecret, accessToken ?? ''],
         tokens:
           accessToken === undefined
@@ -59,7 +59,7 @@ export const layer: ProviderDefinition = {
       return new Layer({
         baseUrl: origin,
         businessId,
-        account: 'sandbox',
+        account: () => 'sandbox',
         tokens: new ClientCredentialTokens({
           ...credentials,
           scope: SCOPES.sandbox,

@@ -16,7 +16,7 @@ import { notifyDocuments } from './documents.ts';
 export interface NotifyOptions {
   readonly baseUrl: string;
   readonly apiKey: string;
-  readonly account: string;
+  readonly account: () => string;
   readonly credentials: string;
 }
 
@@ -58,12 +58,12 @@ export class Notify implements Provider<Documents> {
   readonly title = 'Notify';
   readonly documents = notifyDocuments;
   readonly traits = traits;
-  readonly account: string;
+  readonly #account: () => string;
   readonly #http: HttpClient;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(options: NotifyOptions) {
-    this.account = options.account;
+    this.#account = options.account;
     this.#headers = { authorization: `Bearer ${options.apiKey}` };
     this.#http = new HttpClient({
       title: this.title,
@@ -73,6 +73,10 @@ export class Notify implements Provider<Documents> {
       secrets: [options.apiKey],
       readRefusal,
     });
+  }
+
+  get account(): string {
+    return this.#account();
   }
 
   async close(): Promise<void> {

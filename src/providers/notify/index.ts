@@ -14,12 +14,13 @@ export const notify: ProviderDefinition = {
     const baseUrl = settings.url('NOTIFY_BASE_URL', HOST, '/v2');
     const apiKey = settings.header('NOTIFY_API_KEY', settings.required('NOTIFY_API_KEY'));
     // The key is the tenant: Notify has no other name for it.
-    return () => new Notify({ baseUrl, apiKey, account: accountKey(baseUrl, apiKey), credentials: 'NOTIFY_API_KEY' });
+    return () =>
+      new Notify({ baseUrl, apiKey, account: () => accountKey(baseUrl, apiKey), credentials: 'NOTIFY_API_KEY' });
   },
 
   sandbox: {
     handle: handleNotify,
     connect: (origin) =>
-      new Notify({ baseUrl: origin, ...notifySandbox, account: 'sandbox', credentials: 'the sandbox' }),
+      new Notify({ baseUrl: origin, ...notifySandbox, account: () => 'sandbox', credentials: 'the sandbox' }),
   },
 };
