@@ -340,12 +340,17 @@ async function printTools(json: boolean, { tools, desk }: Offer, { stdout }: Ter
     const width = Math.max(...fields.map(({ field }) => field.length));
     return [
       `${name} - ${title}`,
-      `  ${description}`,
+      ...wrapped(description ?? '', '  '),
       '',
       ...fields.map(({ field, text }) => `    ${field.padEnd(width)}  ${text}`),
     ].join('\n');
   });
   return print(stdout, `${desk.provider.title}${desk.sandbox ? ' (sandbox)' : ''}\n\n${blocks.join('\n\n')}\n`, 0);
+}
+
+/** Lines that fit a terminal. */
+function wrapped(text: string, indent: string): string[] {
+  return (text.match(/\S.{0,93}(?=\s|$)|\S+/g) ?? []).map((line) => indent + line);
 }
 
 /** Resolves once the text is out, so that the process may end. A reader that has gone is no failure. */

@@ -15,9 +15,9 @@ export interface FieldText {
 export function describeFields(schema: object): readonly FieldText[] {
   const { properties, required }: { properties?: unknown; required?: unknown } = schema;
   return Object.entries(isRecord(properties) ? properties : {}).map(([field, value]) => {
-    const { type, format, enum: choices, description, ...limits } = isRecord(value) ? value : {};
+    const { type, description, ...limits } = isRecord(value) ? value : {};
     const facts = [
-      Array.isArray(choices) ? choices.join(' | ') : String(format ?? type ?? ''),
+      kindOf(value),
       range(limits['minLength'], limits['maxLength'], 'characters'),
       range(limits['minimum'], limits['maximum'], ''),
       range(limits['minItems'], limits['maxItems'], 'items'),
@@ -30,6 +30,14 @@ export function describeFields(schema: object): readonly FieldText[] {
       rule: facts.filter(Boolean).join(', '),
     };
   });
+}
+
+/** What a value is: its choices, its format or its type, and of a list those of its items. */
+function kindOf(schema: unknown): string {
+  const { type, format, enum: choices, items, properties } = isRecord(schema) ? schema : {};
+  if (type === 'array') return `list of ${kindOf(items)}`;
+  if (isRecord(properties)) return `{${Object.keys(properties).join(', ')}}`;
+  return Array.isArray(choices) ? choices.join(' | ') : String(format ?? type ?? '');
 }
 
 function range(least: unknown, most: unknown, unit: string): string {
