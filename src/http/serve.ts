@@ -62,7 +62,6 @@ export async function serveHttp(
 
   const server = createAdaptorServer({
     fetch: app.fetch,
-    overrideGlobalObjects: false,
     serverOptions: {
       headersTimeout: 10_000,
       requestTimeout: 30_000,
