@@ -510,7 +510,7 @@ export class CreateOnce {
     if (call.signal.aborted) {
       throw new CustomerError(
         'unavailable',
-        `The call was stopped before anything was sent to ${this.#provider.title}.`,
+        `The call was stopped before anything was sent to ${this.#provider.title}. Repeat it if it is still wanted.`,
       );
     }
     const deadline = Math.min(call.deadline - RESERVE_MS, this.#around.elapsed() + SEND_MS);

@@ -9,9 +9,8 @@ import { chart } from './chart.ts';
 import { contenders, reasonOf, type Contender } from './contenders.ts';
 import { endure } from './endurance.ts';
 import type { Reading } from './figures.ts';
-import { measure, type Effort } from './measure.ts';
+import { measureAll, nameOf, rotated, type Effort } from './measure.ts';
 import { report, summary, type Results } from './results.ts';
-import { inTime } from './session.ts';
 import { surroundings, tokensByProvider } from './surroundings.ts';
 import { targetsOf, type Measured } from './targets.ts';
 import { startUpstream } from './upstream.ts';
@@ -26,9 +25,8 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
 const effort: Effort = values.quick
-  ? { starts: 2, warmUp: 1_000, single: 300, crowded: 1_000, creates: 50 }
+  ? { starts: 2, warmUp: 1_000, single: 500, crowded: 1_000, creates: 50 }
   : { starts: 4, warmUp: 4_000, single: 3_000, crowded: 10_000, creates: 300 };
-const ROUND_DEADLINE_MS = 60_000;
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const scratch = mkdtempSync(join(tmpdir(), 'customers-mcp-bench-'));
@@ -69,18 +67,13 @@ async function bench(): Promise<Results> {
 
   const readings = new Map<string, Reading[]>(running.map(({ key }) => [key, []]));
   for (let round = 0; round < rounds; round += 1) {
-    // Everybody has every place in the order once.
-    const turn = round % running.length;
-    for (const one of [...running.slice(turn), ...running.slice(0, turn)]) {
-      progress(`round ${round + 1} of ${rounds}: ${nameOf(one)}`);
-      try {
-        readings.get(one.key)?.push(await inTime(measure(one, upstream, effort), ROUND_DEADLINE_MS));
-      } catch (error) {
-        drop(one, error);
-        readings.delete(one.key);
-        running = running.filter((other) => other !== one);
-      }
-    }
+    const said = (what: string): void => progress(`round ${round + 1} of ${rounds}: ${what}`);
+    const measured = await measureAll(rotated(running, round), upstream, effort, said, (one, error) => {
+      drop(one, error);
+      readings.delete(one.key);
+      running = running.filter((other) => other !== one);
+    });
+    for (const [key, reading] of measured) readings.get(key)?.push(reading);
   }
 
   const ours = running.find(({ key }) => key === 'ours');
@@ -102,8 +95,4 @@ async function bench(): Promise<Results> {
     tokens,
     endurance,
   };
-}
-
-function nameOf({ name, transport }: Contender): string {
-  return `${name}, ${transport === 'http' ? 'HTTP' : 'stdio'}`;
 }

@@ -104,7 +104,10 @@ export class Layer implements Provider<Documents> {
   async #merge(id: string, { set, clear }: Changes, call: Call, foundBy?: string): Promise<Updated> {
     const before = await this.getCustomer(id, call);
     if (foundBy !== undefined && before.externalId !== foundBy) {
-      throw new CustomerError('not_found', `The Layer customer ${id} has another external_id by now.`);
+      throw new CustomerError(
+        'not_found',
+        `The Layer customer ${id} has another external_id by now. Use search_customer to find the one you mean.`,
+      );
     }
     const present = this.fieldsOf(before);
     const wanted: Fields = {
