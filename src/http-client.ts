@@ -199,7 +199,10 @@ export class HttpClient {
     if (!call.signal.aborted && performance.now() < call.deadline) return;
     throw resent
       ? this.#unknown('the call was stopped before the answer came')
-      : new CustomerError('unavailable', `The call was stopped before anything was sent to ${this.#options.title}. Repeat it if it is still wanted.`);
+      : new CustomerError(
+          'unavailable',
+          `The call was stopped before anything was sent to ${this.#options.title}. Repeat it if it is still wanted.`,
+        );
   }
 
   /** What a trace shows of a request. Its path and query may hold an external id or an e-mail, so they are left out. */
