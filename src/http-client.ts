@@ -65,6 +65,8 @@ export interface HttpClientOptions {
 }
 
 const LONGEST_ATTEMPT_MS = 12_000;
+/** Most answers are there by then; only an attempt that takes longer looks out for a caller who gives up. */
+const WATCHED_AFTER_MS = 50;
 const MOST_ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 200;
 /** So that a nonsensical figure stays a number that people can read. */
@@ -229,7 +231,6 @@ export class HttpClient {
     traceHeaders: Readonly<Record<string, string>>,
   ): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>();
-    const read = request.effect === 'read';
     let controller: Dispatcher.DispatchController | undefined;
     let stopped: Failure['cause'] | undefined;
     let status = 0;
@@ -239,7 +240,7 @@ export class HttpClient {
 
     const settle = (reply: Reply): void => {
       clearTimeout(timer);
-      if (read) call.signal.removeEventListener('abort', cancel);
+      if (watched) call.signal.removeEventListener('abort', cancel);
       resolve(reply);
     };
     const stop = (cause: string): void => {
@@ -248,10 +249,18 @@ export class HttpClient {
       else settle({ failure: { left: false, timedOut: true, cause } });
     };
     const limit = Math.min(LONGEST_ATTEMPT_MS, call.deadline - performance.now());
-    const timer = setTimeout(() => stop('no complete answer in time'), limit);
+    const expire = (): void => stop('no complete answer in time');
     const cancel = (): void => stop('the call was cancelled');
-    // Only a read is dropped when the caller gives up; dropping a write would make its outcome unknown.
-    if (read) call.signal.addEventListener('abort', cancel, { once: true });
+    let watched = false;
+    const watch = (): void => {
+      timer = setTimeout(expire, limit - WATCHED_AFTER_MS);
+      if (request.effect !== 'read') return;
+      // Only a read is dropped when the caller gives up; dropping a write would make its outcome unknown.
+      if (call.signal.aborted) return cancel();
+      watched = true;
+      call.signal.addEventListener('abort', cancel);
+    };
+    let timer = limit > WATCHED_AFTER_MS ? setTimeout(watch, WATCHED_AFTER_MS) : setTimeout(expire, limit);
 
     const { contentType, payload } = bodyOf(request);
     dispatcher.dispatch(

@@ -1,4 +1,5 @@
 const LONGEST_TEXT = 2_000;
+/** {@link DEEP_JSON} has it too. */
 const DEEPEST = 12;
 
 // C0 and C1 controls but tab and newline, soft hyphen, bidi marks, embeddings and isolates, zero-width space (not the joiners, which scripts need), line
@@ -30,6 +31,22 @@ export function cleanValue(value: unknown, depth = 0): unknown {
   if (depth >= DEEPEST) return '… [cut, nested too deeply]';
   if (Array.isArray(value)) return value.map((item) => cleanValue(item, depth + 1));
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanValue(item, depth + 1)]));
+}
+
+/** JSON in which nothing is escaped or other than visible ASCII, and JSON that may be nested too deeply. */
+const PLAIN_JSON = /^[ -[\]-~]*$/;
+const DEEP_JSON = /(?:[[{][^[{]*){12}/;
+
+/** An object from outside, made safe to show, and its JSON. */
+export function cleanObject(value: Readonly<Record<string, unknown>>): {
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly json: string;
+} {
+  const json = JSON.stringify(value);
+  // Most answers are short and plain, and then so is every text in them.
+  if (json.length <= LONGEST_TEXT && PLAIN_JSON.test(json) && !DEEP_JSON.test(json)) return { value, json };
+  const cleaned = cleanValue(value);
+  return { value: isRecord(cleaned) ? cleaned : {}, json: JSON.stringify(cleaned) };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -21,7 +21,7 @@ export async function serveStdio(
     // A client that is gone: EPIPE is the usual way to learn of it.
     stdout.on('error', resolve);
   });
-  await server.connect(new JoiningTransport(stdin, stdout));
+  await server.connect(new JoiningTransport(stdin, stdout, running));
   await Promise.race([closed, stopped]);
 
   running.stop();
@@ -33,17 +33,22 @@ export async function serveStdio(
   await server.close();
 }
 
-/** Answers that are ready in one turn of the event loop go out in one write: writing is most of what an answer costs. */
+/**
+ * While other calls run, answers that are ready in one turn of the event loop go out in one write: writing is most of what an
+ * answer costs.
+ */
 class JoiningTransport extends StdioServerTransport {
   readonly #stdout: Writable;
+  readonly #running: Running;
 
-  constructor(stdin: Readable, stdout: Writable) {
+  constructor(stdin: Readable, stdout: Writable, running: Running) {
     super(stdin, stdout);
     this.#stdout = stdout;
+    this.#running = running;
   }
 
   override send(message: JSONRPCMessage): Promise<void> {
-    if (this.#stdout.writableCorked === 0) {
+    if (this.#running.size > 0 && this.#stdout.writableCorked === 0) {
       this.#stdout.cork();
       setImmediate(() => this.#stdout.uncork());
     }

@@ -1,8 +1,7 @@
 import { CustomerError } from '../errors.ts';
 import type { Trace } from '../http-client.ts';
 import { framesOf, type Log } from '../log.ts';
-import type { Fields } from '../providers/provider.ts';
-import { cleanText, cleanValue, isRecord } from '../text.ts';
+import { cleanObject, cleanText } from '../text.ts';
 import { readArguments } from './arguments.ts';
 import type { Client, Session, Tool } from './tool.ts';
 
@@ -18,7 +17,7 @@ export interface Answer {
   readonly isError: boolean;
   /** For clients that read only text: the same JSON, or for an error its kind and sentence. */
   readonly text: string;
-  readonly structured: Record<string, unknown>;
+  readonly structured: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -50,22 +49,17 @@ export async function runTool(tool: Tool, given: unknown, desk: Desk, client: Cl
       call: { signal: client.signal, deadline: startedAt + desk.timeoutMs, trace },
     });
     done(typeof result['outcome'] === 'string' ? result['outcome'] : 'ok');
-    const structured = clean({ ...result, ...(sandbox && { sandbox }) });
-    return { isError: false, structured, text: JSON.stringify(structured) };
+    const { value, json } = cleanObject({ ...result, ...(sandbox && { sandbox }) });
+    return { isError: false, structured: value, text: json };
   } catch (error) {
     const known = error instanceof CustomerError;
     const { kind, message, details } = known ? error : new CustomerError('internal', BUG);
     done(kind);
     if (!known) log.error('bug', { tool: tool.name, provider: provider.name, stack: framesOf(error) });
-    const structured = clean({ error: { kind, message, ...details }, ...(sandbox && { sandbox }) });
-    return { isError: true, structured, text: `${kind}: ${cleanText(message)}` };
+    const { value } = cleanObject({ error: { kind, message, ...details }, ...(sandbox && { sandbox }) });
+    return { isError: true, structured: value, text: `${kind}: ${cleanText(message)}` };
   }
 }
 
 const BUG =
   'Something went wrong in customers-mcp itself. If this was a write, look with get_customer or search_customer before repeating it.';
-
-function clean(value: Fields): Record<string, unknown> {
-  const cleaned = cleanValue(value);
-  return isRecord(cleaned) ? cleaned : {};
-}
