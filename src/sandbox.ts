@@ -51,8 +51,10 @@ export class SandboxCustomers {
   /** All of them, oldest first. */
   async all(): Promise<SandboxCustomer[]> {
     const found: Kept[] = [];
-    for await (const [key, value] of this.#store.iterator()) {
-      const kept = String(key).startsWith(this.#prefix) ? asKept(value) : undefined;
+    // Past Keyv, which would decode what others keep in the same store, and give up where that is damaged.
+    for await (const [key, raw] of this.#store.store.iterator?.() ?? []) {
+      if (!String(key).startsWith(this.#prefix)) continue;
+      const kept = asKept((await this.#store.decode(raw))?.value);
       if (kept) found.push(kept);
     }
     return found.sort((a, b) => a.since - b.since).map(({ customer }) => customer);

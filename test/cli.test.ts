@@ -176,15 +176,17 @@ describe('customers-mcp tools', () => {
     await connection.close();
     for (const { name, title, description, inputSchema } of tools) {
       const section = sections.find((one) => one.startsWith(`${name} - ${title}`)) ?? '';
-      expect.soft(section, name).toContain(description);
+      expect.soft(section.replaceAll(/\s+/g, ' '), name).toContain(description);
       for (const [field, schema] of Object.entries(inputSchema.properties ?? {})) {
         const { description: words = '' } = z.object({ description: z.string().optional() }).parse(schema);
-        const line = section.split('\n').find((one) => one.trim().split(/\s+/)[0] === field) ?? '';
+        const line = section.split('\n').find((one) => one.startsWith(`    ${field} `)) ?? '';
         expect.soft(line, `${name}.${field}`).toContain(words);
         expect.soft(line.includes('required'), `${name}.${field}`).toBe(inputSchema.required?.includes(field) ?? false);
       }
     }
     expect(sections.length).toBe(tools.length + 1);
+    const prose = stdout.split('\n').filter((line) => /^ {2}\S/.test(line));
+    expect(prose.filter((line) => line.length > 100)).toEqual([]);
   });
 
   it('tells people limits and choices', async () => {

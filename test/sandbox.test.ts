@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import {
@@ -575,6 +576,22 @@ describe.each([
     expect((await call('get_customer', { customer_id: id })).data).toMatchObject({ customer_id: id });
     expect((await call('get_customer', own)).data).toMatchObject({ customer_id: id });
     expect((await call('create_customer', customer)).data).toMatchObject({ outcome: again, customer_id: id });
+    expect((await search()).customers.length).toBe(1);
+  });
+
+  it('is not troubled by what others keep in the same store, damaged or not', async () => {
+    const CUSTOMERS_STORE = store();
+    await open(provider, { CUSTOMERS_STORE });
+    await create(customer);
+    const database = new DatabaseSync(CUSTOMERS_STORE.slice('sqlite:'.length));
+    const insert = database.prepare('INSERT INTO cache (key, value) VALUES (?, ?)');
+    for (const [key, value] of [
+      ['v1/layer/damaged', '{"value": "cut o'],
+      ['test/other', 'not JSON'],
+      ['sandbox/other/1', '{"value": 1}'],
+    ])
+      insert.run(key ?? '', value ?? '');
+    database.close();
     expect((await search()).customers.length).toBe(1);
   });
 
