@@ -389,7 +389,9 @@ export class HttpClient {
       encodeURIComponent(secret),
       Buffer.from(secret).toString('base64'),
     ]);
-    return quote(spellings.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text));
+    // Split, not replaced: a short secret would be found again in the mark that stands for another.
+    const rest = spellings.reduce<readonly string[]>((parts, one) => parts.flatMap((part) => part.split(one)), [text]);
+    return quote(rest.join('[secret]'));
   }
 
   #failed(failure: Failure, request: HttpRequest, resent: boolean): CustomerError {

@@ -1,5 +1,4 @@
 const LONGEST_TEXT = 2_000;
-/** {@link DEEP_JSON} has it too. */
 const DEEPEST = 12;
 
 // C0 and C1 controls but tab and newline, soft hyphen, bidi marks, embeddings and isolates, zero-width space (not the joiners, which scripts need), line
@@ -35,7 +34,7 @@ export function cleanValue(value: unknown, depth = 0): unknown {
 
 /** JSON in which nothing is escaped or other than visible ASCII, and JSON that may be nested too deeply. */
 const PLAIN_JSON = /^[ -[\]-~]*$/;
-const DEEP_JSON = /(?:[[{][^[{]*){12}/;
+const DEEP_JSON = new RegExp(`(?:[[{][^[{]*){${DEEPEST}}`);
 
 /** An object from outside, made safe to show, and its JSON. */
 export function cleanObject(value: Readonly<Record<string, unknown>>): {

@@ -63,6 +63,18 @@ describe('customers-mcp doctor', () => {
     expect(report.code).toBe(1);
   });
 
+  test('quotes the provider with each secret taken out once, however short it is', async () => {
+    const { standIn, environment } = await standIns.layer();
+    const body = { errors: [{ type: 'Down', description: 'maintenance' }] };
+    standIn.fault({ on: 'list', times: Infinity, act: { status: 503, body } });
+    const report = await doctor({ ...environment, LAYER_ACCESS_TOKEN: 't', CUSTOMERS_STORE: 'memory:' }, '--json');
+    await standIn.close();
+    expect(report.findings.find(({ check }) => check === 'provider')).toMatchObject({
+      ok: false,
+      found: expect.stringContaining('answered 503: "main[secret]enance"'),
+    });
+  });
+
   test('says that nobody answers, and where the address is set, and then nothing of credentials and clock', async () => {
     const { origin, close } = await startRaw('refuse');
     const { standIn, environment } = await standIns.notify();

@@ -14,7 +14,7 @@ export interface Effort {
   readonly creates: number;
 }
 
-export const IN_FLIGHT = 32;
+const IN_FLIGHT = 32;
 /** The calls of a round are made in so many turns, so that what the machine does meanwhile falls on all servers. */
 const TURNS = 10;
 const STEP_DEADLINE_MS = 60_000;
@@ -44,25 +44,24 @@ export async function measureAll(
 ): Promise<ReadonlyMap<string, Reading>> {
   let entrants: Entrant[] = [];
   const readings = new Map<string, Reading>();
-  const without = (failed: Contender, error: unknown): void => {
-    drop(failed, error);
-    entrants = entrants.filter(({ contender }) => contender !== failed);
+  const without = async (failed: Entrant, error: unknown): Promise<void> => {
+    drop(failed.contender, error);
+    entrants = entrants.filter((entrant) => entrant !== failed);
+    // What it still has to do would fall on the others.
+    await failed.session.close();
   };
   const inTurns = async (turns: number, step: (entrant: Entrant) => Promise<void>): Promise<void> => {
     for (let turn = 0; turn < turns; turn += 1)
       for (const entrant of rotated(entrants, turn))
-        await inTime(step(entrant), STEP_DEADLINE_MS).catch((error: unknown) => without(entrant.contender, error));
+        await inTime(step(entrant), STEP_DEADLINE_MS).catch((error: unknown) => without(entrant, error));
   };
-  const opened: Session[] = [];
   try {
     for (const contender of contenders) {
       progress(`starting ${nameOf(contender)}`);
       try {
-        const entrant = await inTime(enter(contender, effort), STEP_DEADLINE_MS);
-        opened.push(entrant.session);
-        entrants.push(entrant);
+        entrants.push(await enter(contender, effort));
       } catch (error) {
-        without(contender, error);
+        drop(contender, error);
       }
     }
     await upstream.connections();
@@ -111,7 +110,7 @@ export async function measureAll(
     });
     return readings;
   } finally {
-    await Promise.all(opened.map((session) => session.close()));
+    await Promise.all(entrants.map(({ session }) => session.close()));
   }
 }
 
@@ -124,7 +123,10 @@ async function enter(contender: Contender, effort: Effort): Promise<Entrant> {
   }
   const session = await contender.open();
   starts.push(session.startMs);
-  const tokens = await tokensOf(session);
+  const tokens = await inTime(tokensOf(session)).catch(async (error: unknown) => {
+    await session.close();
+    throw error;
+  });
   const rssStart = usageOf(session.pid).rssMb;
   return { contender, session, starts, tokens, rssStart, single: [], alone: [], crowded: [], cpuMs: 0, connections: 0 };
 }

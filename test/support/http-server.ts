@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { request, type Agent, type IncomingHttpHeaders } from 'node:http';
 import { isRecord } from '../../src/text.ts';
 import { BUILT, type Environment } from './client.ts';
+import { message } from './http.ts';
 import { parsed } from './process.ts';
 
 export const HTTP_TOKEN = 'a-token-of-at-least-thirty-two-characters';
@@ -89,12 +90,7 @@ export function toolCall(
   args: Record<string, unknown>,
   meta?: Record<string, unknown>,
 ): Record<string, unknown> {
-  return {
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'tools/call',
-    params: { name, arguments: args, ...(meta && { _meta: meta }) },
-  };
+  return message('tools/call', { name, arguments: args, ...(meta && { _meta: meta }) });
 }
 
 /** The structured answer in a response to a tool call, as JSON or as the last event of a stream. */

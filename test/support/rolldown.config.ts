@@ -60,8 +60,9 @@ function requireNode(isRequired: (part: string) => boolean): Plugin {
       kind === 'import-statement' && isRequired(source) ? mark + source : undefined,
     load(id) {
       if (!id.startsWith(mark)) return undefined;
-      const part = `require('${id.slice(mark.length)}')`;
-      return `module.exports = ${LATE.test(id.slice(mark.length)) ? `new Proxy({}, { get: (_, name) => ${part}[name] })` : part};`;
+      const part = id.slice(mark.length);
+      const required = `require('${part}')`;
+      return `module.exports = ${LATE.test(part) ? `new Proxy({}, { get: (_, name) => ${required}[name] })` : required};`;
     },
   };
 }
