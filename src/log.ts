@@ -1,19 +1,23 @@
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** Everything a log line may hold. A closed list, so that names, e-mails, bodies and tokens cannot get in by accident. */
-export interface LogFields {
+/** The fields of a log line. A closed list, so that names, emails, bodies and tokens cannot be logged by accident. */
+interface LogFields {
   readonly tool?: string;
   readonly provider?: string;
   readonly outcome?: string;
   readonly status?: number;
   readonly ms?: number;
-  /** How often the most stubborn request of the call was tried. */
+  /** The number of attempts of the request that needed the most. */
   readonly attempt?: number;
   readonly store?: string;
-  /** Who called over HTTP: a digest, never a name. */
+  /** Why the audit trail cannot be written. */
+  readonly audit?: string;
+  /** The caller over HTTP: a digest, never a name. */
   readonly caller?: string;
-  /** Only for bugs: our own frames, without the message, which may quote data. */
+  /** The business that is served, if there are several. */
+  readonly tenant?: string;
+  /** Only for bugs: the stack frames without the message, which may contain data. */
   readonly stack?: string;
 }
 
@@ -24,7 +28,17 @@ export interface Log {
   debug(event: string, fields?: LogFields): void;
 }
 
-/** JSON lines, one per event. `write` gets stderr: stdout belongs to the protocol. */
+/** The same log, with these fields in each line. */
+export function withFields(log: Log, own: LogFields): Log {
+  return {
+    error: (event, fields) => log.error(event, { ...own, ...fields }),
+    warn: (event, fields) => log.warn(event, { ...own, ...fields }),
+    info: (event, fields) => log.info(event, { ...own, ...fields }),
+    debug: (event, fields) => log.debug(event, { ...own, ...fields }),
+  };
+}
+
+/** Writes JSON lines, one per event. `write` must write to stderr, because stdout belongs to the protocol. */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {
   const at =
     (own: LogLevel) =>
@@ -35,7 +49,7 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }
 
-/** Where it happened, without the message, which may quote a customer. */
+/** The stack frames of an error, without its message, which may contain customer data. */
 export function framesOf(error: unknown): string {
   const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
   return [error instanceof Error ? error.name : typeof error, ...frames].join('\n');

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import type { Keyv } from 'keyv';
 import { isRecord } from './text.ts';
 
-/** A request as a sandbox sees it. `segments` are the decoded parts of the path. */
+/** A request to a sandbox. `segments` are the decoded parts of the path. */
 export interface SandboxRequest {
   readonly method: string;
   readonly segments: readonly string[];
@@ -19,46 +19,143 @@ export interface SandboxReply {
   readonly contentType?: string;
 }
 
-/** One provider's documented API, simulated: same statuses, same checks, same error bodies. */
+/** A simulation of one provider's documented API, with the same statuses, checks and error bodies. */
 export type SandboxHandler = (request: SandboxRequest, customers: SandboxCustomers) => Promise<SandboxReply>;
 
 export type SandboxCustomer = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** The simulated provider's customers, kept in the store so that they survive a restart. */
+/** Counts the writes of all processes that share a store. */
+export interface WriteCounter {
+  current(): Promise<number>;
+  next(): Promise<number>;
+}
+
+/**
+ * The simulated provider's customers. The store keeps them across restarts; a copy in memory saves reading all of them for each
+ * request. The copy is valid until another process writes.
+ */
 export class SandboxCustomers {
   readonly #store: Keyv;
+  readonly #writes: WriteCounter;
   readonly #prefix: string;
+  #loaded: { readonly version: number; readonly rows: Rows } | undefined;
 
-  constructor(store: Keyv, provider: string) {
+  /** `place` is the part of the store for these customers. */
+  constructor(store: Keyv, writes: WriteCounter, place: string) {
     this.#store = store;
-    this.#prefix = `sandbox/${provider}/`;
+    this.#writes = writes;
+    this.#prefix = `sandbox/${place}/`;
   }
 
   async get(id: string): Promise<SandboxCustomer | undefined> {
-    return asKept(await this.#store.get(this.#prefix + id))?.customer;
+    return (await this.#rows()).get(id)?.customer;
+  }
+
+  /** All customers, oldest first. */
+  async all(): Promise<SandboxCustomer[]> {
+    return oldestFirst((await this.#rows()).all());
+  }
+
+  /**
+   * The customers with this value in a field, oldest first. Indexed, so the time does not grow with the number of customers.
+   */
+  async having(field: string, value: unknown): Promise<SandboxCustomer[]> {
+    return oldestFirst((await this.#rows()).having(field, value));
   }
 
   async put(customer: SandboxCustomer): Promise<void> {
-    const key = this.#prefix + customer.id;
-    const since = asKept(await this.#store.get(key))?.since ?? nextInstant();
-    await this.#store.set(key, { since, customer });
+    const since = (await this.#rows()).get(customer.id)?.since ?? nextInstant();
+    const kept = { since, customer };
+    await this.#write(
+      () => this.#store.set(this.#prefix + customer.id, kept),
+      (rows) => rows.put(kept),
+    );
   }
 
   async delete(id: string): Promise<void> {
-    await this.#store.delete(this.#prefix + id);
+    await this.#write(
+      () => this.#store.delete(this.#prefix + id),
+      (rows) => rows.delete(id),
+    );
   }
 
-  /** All of them, oldest first. */
-  async all(): Promise<SandboxCustomer[]> {
-    const found: Kept[] = [];
-    // Past Keyv, which would decode what others keep in the same store, and give up where that is damaged.
+  async #rows(): Promise<Rows> {
+    // The version is read before the rows, so that a write in between makes the copy stale and is noticed.
+    const version = await this.#writes.current();
+    if (this.#loaded?.version !== version) this.#loaded = { version, rows: await this.#load() };
+    return this.#loaded.rows;
+  }
+
+  /** Changes the store, and the copy in memory too unless another process has written meanwhile. */
+  async #write(change: () => Promise<unknown>, apply: (rows: Rows) => void): Promise<void> {
+    const before = this.#loaded;
+    this.#loaded = undefined;
+    await change();
+    // The change is already stored, so a failing counter must not turn it into an error.
+    const version = await this.#writes.next().catch(() => undefined);
+    if (before === undefined || version !== before.version + 1) return;
+    apply(before.rows);
+    this.#loaded = { version, rows: before.rows };
+  }
+
+  async #load(): Promise<Rows> {
+    const rows = new Rows();
+    // Bypasses Keyv, which would also decode unrelated entries of the store and fail at a damaged one.
     for await (const [key, raw] of this.#store.store.iterator?.() ?? []) {
       if (!String(key).startsWith(this.#prefix)) continue;
       const kept = asKept((await this.#store.decode(raw))?.value);
-      if (kept) found.push(kept);
+      if (kept) rows.put(kept);
     }
-    return found.sort((a, b) => a.since - b.since).map(({ customer }) => customer);
+    return rows;
   }
+}
+
+/** Customers by id, with an index for each field that was queried. */
+class Rows {
+  readonly #byId = new Map<string, Kept>();
+  readonly #byField = new Map<string, Map<unknown, Set<Kept>>>();
+
+  get(id: string): Kept | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): readonly Kept[] {
+    return [...this.#byId.values()];
+  }
+
+  having(field: string, value: unknown): readonly Kept[] {
+    let index = this.#byField.get(field);
+    if (!index) {
+      index = new Map();
+      for (const kept of this.#byId.values()) enter(index, kept, field);
+      this.#byField.set(field, index);
+    }
+    return [...(index.get(value) ?? [])];
+  }
+
+  put(kept: Kept): void {
+    this.delete(kept.customer.id);
+    this.#byId.set(kept.customer.id, kept);
+    for (const [field, index] of this.#byField) enter(index, kept, field);
+  }
+
+  delete(id: string): void {
+    const kept = this.#byId.get(id);
+    if (!kept) return;
+    this.#byId.delete(id);
+    for (const [field, index] of this.#byField) index.get(kept.customer[field])?.delete(kept);
+  }
+}
+
+function enter(index: Map<unknown, Set<Kept>>, kept: Kept, field: string): void {
+  const value = kept.customer[field];
+  const others = index.get(value);
+  if (others) others.add(kept);
+  else index.set(value, new Set([kept]));
+}
+
+function oldestFirst(rows: readonly Kept[]): SandboxCustomer[] {
+  return rows.toSorted((a, b) => a.since - b.since).map(({ customer }) => customer);
 }
 
 interface Kept {
@@ -74,13 +171,31 @@ function asKept(value: unknown): Kept | undefined {
 
 let lastInstant = 0;
 
-/** The present time in ms, later at every call, so that sorting by it gives the order of creation. */
+/** The current time in ms, strictly increasing, so that sorting by it gives the order of creation. */
 function nextInstant(): number {
   lastInstant = Math.max(Date.now(), lastInstant + 1);
   return lastInstant;
 }
 
-/** The JSON value of a text, or `undefined` when it is none. */
+/** A page of at most `limit` rows, starting at `cursor`; `undefined` if either is invalid. */
+export function pageOf(
+  rows: readonly SandboxCustomer[],
+  query: URLSearchParams,
+  { size, maxSize }: { readonly size: number; readonly maxSize: number },
+): { readonly rows: readonly SandboxCustomer[]; readonly nextCursor: string | null } | undefined {
+  const limit = Number(query.get('limit') ?? size);
+  const from = Number(query.get('cursor') ?? 0);
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxSize || !Number.isSafeInteger(from)) return undefined;
+  const end = from + limit;
+  return { rows: rows.slice(from, end), nextCursor: end < rows.length ? String(end) : null };
+}
+
+/** Compares customers by one field, as text. */
+export function byField(field: string): (a: SandboxCustomer, b: SandboxCustomer) => number {
+  return (a, b) => String(a[field] ?? '').localeCompare(String(b[field] ?? ''));
+}
+
+/** The JSON value of a text, or `undefined` if it is not JSON. */
 export function parseJson(source: string): unknown {
   try {
     return JSON.parse(source);
@@ -89,20 +204,20 @@ export function parseJson(source: string): unknown {
   }
 }
 
-const SENTENCE = 'The sandbox cannot use its store, so nothing was done. Check CUSTOMERS_STORE.';
-/** In the shape of every provider's errors; 501 says that nothing was done. */
+const SENTENCE = 'The sandbox cannot access its store, so nothing was done. Check CUSTOMERS_STORE.';
+/** Readable as an error of every provider; 501 means that nothing was done. */
 const BROKEN: SandboxReply = {
   status: 501,
   body: { detail: SENTENCE, errors: [{ type: 'Sandbox', description: SENTENCE }] },
 };
 
-/** Serves a sandbox on loopback, at a port that the system picks. */
+/** Serves a sandbox on loopback, at a port that the system chooses. */
 export async function startSandbox(
   handle: SandboxHandler,
   customers: SandboxCustomers,
 ): Promise<{ origin: string; close(): Promise<void> }> {
   let origin = '';
-  // One request after the other: between a check and its write nothing else may happen.
+  // One request at a time, because no other request may come between a check and its write.
   let turn: Promise<unknown> = Promise.resolve();
   const server = createServer((incoming, outgoing) => {
     turn = turn

@@ -8,32 +8,36 @@ import {
   SpanStatusCode,
   trace,
   type Attributes,
+  type Context,
   type Histogram,
+  type Link,
   type TextMapGetter,
 } from '@opentelemetry/api';
 
 /**
- * Spans and durations for whoever registers an OpenTelemetry SDK; without one all of this does nothing. The names are those of
- * the semantic conventions, and nothing of a customer is among the attributes.
+ * Spans and durations for an operator who registers an OpenTelemetry SDK; without an SDK, this does nothing. The names follow
+ * the semantic conventions, and the attributes contain no customer data.
  */
-export interface Operation {
+export interface SpanInfo {
   readonly name: string;
-  /** On the span and on the duration. Few values each, or the metric grows without end. */
+  /** On the span and on the duration. Each needs low cardinality, or the metric grows without limit. */
   readonly attributes: Attributes;
   /** On the span only. */
   readonly details?: Attributes;
 }
 
-/** How it ended: `error.type`, where it failed, and what is known only then. */
-export interface Ending {
+/** The end of a span: `error.type` if it failed, and attributes that are known only then. */
+export interface SpanEnd {
   readonly error?: string | undefined;
   readonly attributes?: Attributes;
 }
 
 const SCOPE = 'customers-mcp';
+/** https://www.w3.org/TR/trace-context/ */
+const TRACE_CONTEXT: readonly string[] = ['traceparent', 'tracestate'];
 const FLUSH_MS = 2_000;
 
-/** Durations in seconds, in the steps that the conventions advise. */
+/** Durations in seconds, with the bucket boundaries that the conventions recommend. */
 interface Metric {
   readonly name: string;
   readonly steps: readonly number[];
@@ -47,43 +51,45 @@ const HTTP: Metric = {
   steps: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
 };
 
-/** What the API gives as long as nobody has registered anything. */
+/** What the API returns as long as no SDK is registered. */
 const UNREGISTERED = { traces: new ProxyTracerProvider().getDelegate(), metrics: metrics.getMeterProvider() };
 
-/** Whether anybody wants to know. Asked at each operation, for an SDK may register late; it is much cheaper than an empty span. */
-function observed(): boolean {
+/**
+ * Whether an OpenTelemetry SDK is registered. Checked at each operation, because an SDK may register late; much cheaper than an
+ * empty span.
+ */
+function isRegistered(): boolean {
   const traces = trace.getTracerProvider();
   return (
-    (delegates(traces) ? traces.getDelegate() : traces) !== UNREGISTERED.traces ||
+    (isProxy(traces) ? traces.getDelegate() : traces) !== UNREGISTERED.traces ||
     metrics.getMeterProvider() !== UNREGISTERED.metrics ||
     propagation.fields().length > 0
   );
 }
 
 /**
- * An MCP request, as https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/ wants a server to show it. `meta` is its `_meta`,
- * whose trace context is the parent; what is going on around it, if anything, is linked.
+ * An MCP request, as https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/ specifies it for servers. `meta` is its `_meta`,
+ * whose trace context is the parent; a surrounding span, if any, is linked.
  */
 export function serverOperation<T>(
-  operation: Operation,
-  meta: unknown,
+  { meta, ...info }: SpanInfo & { readonly meta: unknown },
   run: () => Promise<T>,
-  ending: (result: T) => Ending,
+  end: (result: T) => SpanEnd,
 ): Promise<T> {
-  if (!observed()) return run();
+  if (!isRegistered()) return run();
   const ambient = context.active();
   const parent = propagation.extract(ambient, meta ?? {});
   const around = trace.getSpanContext(ambient);
   const links = parent === ambient || !around ? [] : [{ context: around }];
-  return observe(SpanKind.SERVER, MCP, operation, run, ending, parent, links);
+  return observe({ kind: SpanKind.SERVER, metric: MCP, info, parent, links }, run, end);
 }
 
 /**
- * Runs in the trace that a caller's HTTP headers name. Where HTTP is instrumented itself there is a span around us already,
- * which comes from those headers, and it stays.
+ * Runs in the trace of a caller's HTTP headers. If HTTP is instrumented itself, the surrounding span already comes from those
+ * headers and stays the parent.
  */
 export function inTraceOf<T>(headers: Headers, run: () => T): T {
-  if (!observed()) return run();
+  if (!isRegistered()) return run();
   const ambient = context.active();
   return trace.getSpanContext(ambient) ? run() : context.with(propagation.extract(ambient, headers, HEADERS), run);
 }
@@ -93,54 +99,64 @@ const HEADERS: TextMapGetter<Headers> = {
   keys: (headers) => [...headers.keys()],
 };
 
-/** Has an SDK send what it still holds, for the program is about to end. */
+/** Makes an SDK export its buffer, because the program is about to end. */
 export async function flushTelemetry(): Promise<void> {
   const registered = trace.getTracerProvider();
-  const holders = [delegates(registered) ? registered.getDelegate() : registered, metrics.getMeterProvider()];
-  const flushed = Promise.allSettled(holders.filter(holds).map((holder) => holder.forceFlush()));
-  // A collector that is away must not keep the program from ending.
+  const providers = [isProxy(registered) ? registered.getDelegate() : registered, metrics.getMeterProvider()];
+  const flushed = Promise.allSettled(providers.filter(canFlush).map((provider) => provider.forceFlush()));
+  // An unreachable collector must not keep the program from ending.
   await Promise.race([flushed, sleep(FLUSH_MS, undefined, { ref: false })]);
 }
 
-/** What the API puts before the SDK's own. */
-function delegates(provider: object): provider is { getDelegate(): object } {
+/** The proxy that the API puts before the SDK's provider. */
+function isProxy(provider: object): provider is { getDelegate(): object } {
   return 'getDelegate' in provider && typeof provider.getDelegate === 'function';
 }
 
-/** The SDK's providers have more than the API knows of. */
-function holds(provider: object): provider is { forceFlush(): Promise<void> } {
+/** The SDK's providers have methods that the API does not declare. */
+function canFlush(provider: object): provider is { forceFlush(): Promise<void> } {
   return 'forceFlush' in provider && typeof provider.forceFlush === 'function';
 }
 
-/** A request to a provider, as https://opentelemetry.io/docs/specs/semconv/http/ wants a client to show it. `run` gets the headers that pass the trace on. */
+/**
+ * A request to a provider, as https://opentelemetry.io/docs/specs/semconv/http/ specifies it for clients. `run` receives the
+ * headers that propagate the trace.
+ */
 export function clientRequest<T>(
-  operation: () => Operation,
+  info: () => SpanInfo,
   run: (headers: Readonly<Record<string, string>>) => Promise<T>,
-  ending: (result: T) => Ending,
+  end: (result: T) => SpanEnd,
 ): Promise<T> {
-  if (!observed()) return run({});
+  if (!isRegistered()) return run({});
   const send = (): Promise<T> => {
-    const headers: Record<string, string> = {};
-    propagation.inject(context.active(), headers);
-    return run(headers);
+    const injected: Record<string, string> = {};
+    propagation.inject(context.active(), injected);
+    // A registered propagator may also send the caller's baggage, which the provider must not receive.
+    return run(
+      Object.fromEntries(Object.entries(injected).filter(([name]) => TRACE_CONTEXT.includes(name.toLowerCase()))),
+    );
   };
-  return observe(SpanKind.CLIENT, HTTP, operation(), send, ending);
+  return observe({ kind: SpanKind.CLIENT, metric: HTTP, info: info(), parent: context.active(), links: [] }, send, end);
+}
+
+interface Observed {
+  readonly kind: SpanKind;
+  readonly metric: Metric;
+  readonly info: SpanInfo;
+  readonly parent: Context;
+  readonly links: Link[];
 }
 
 async function observe<T>(
-  kind: SpanKind,
-  metric: Metric,
-  { name, attributes, details }: Operation,
+  { kind, metric, info: { name, attributes, details }, parent, links }: Observed,
   run: () => Promise<T>,
-  ending: (result: T) => Ending,
-  parent = context.active(),
-  links: { context: NonNullable<ReturnType<typeof trace.getSpanContext>> }[] = [],
+  end: (result: T) => SpanEnd,
 ): Promise<T> {
   const startedAt = performance.now();
   const span = trace
     .getTracer(SCOPE)
     .startSpan(name, { kind, attributes: { ...attributes, ...details }, links }, parent);
-  const finish = ({ error, attributes: late }: Ending): void => {
+  const finish = ({ error, attributes: late }: SpanEnd): void => {
     const outcome = { ...late, ...(error !== undefined && { 'error.type': error }) };
     span.setAttributes(outcome);
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
@@ -149,7 +165,7 @@ async function observe<T>(
   };
   try {
     const result = await context.with(trace.setSpan(parent, span), run);
-    finish(ending(result));
+    finish(end(result));
     return result;
   } catch (error) {
     finish({ error: error instanceof Error ? error.name : '_OTHER' });

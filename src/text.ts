@@ -1,49 +1,88 @@
-const LONGEST_TEXT = 2_000;
-const DEEPEST = 12;
+const MAX_TEXT = 2_000;
+const MAX_DEPTH = 12;
 
-// C0 and C1 controls but tab and newline, soft hyphen, bidi marks, embeddings and isolates, zero-width space (not the joiners, which scripts need), line
-// separators, byte-order mark, interlinear annotation, and the tag block that hides ASCII.
-const INVISIBLE =
-  // oxlint-disable-next-line no-control-regex
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+/**
+ * Invisible characters that can hide words or change the direction of the text around them: controls except tab and newline,
+ * line separators, interlinear annotation, and everything that Unicode calls ignorable: fillers, joiners, variation selectors,
+ * direction marks, tags.
+ */
+// oxlint-disable-next-line no-control-regex
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufff9-\ufffb\p{Default_Ignorable_Code_Point}]/v;
 
-/** One string from outside, made safe to show: nothing invisible, and cut with a mark when it is long. */
-export function cleanText(text: string, longest = LONGEST_TEXT): string {
-  const visible = text.replace(INVISIBLE, '');
-  if (visible.length <= longest) return visible;
-  return `${visible.slice(0, longest).replace(/[\ud800-\udbff]$/, '')}… [cut, ${visible.length} characters in all]`;
+/** An emoji with its variation selector or skin tone. */
+const PICTURE = String.raw`\p{Extended_Pictographic}[\ufe0e\ufe0f\p{Emoji_Modifier}]?`;
+/** Letters and marks of scripts that need joiners: without them a Persian plural or a Sinhala conjunct is misspelled. */
+const JOINABLE = String.raw`[[[\p{L}\p{M}]&&[\p{scx=Arab}\p{scx=Syrc}\p{scx=Mand}\p{scx=Mong}\p{scx=Nkoo}\p{scx=Phag}\p{scx=Deva}\p{scx=Beng}\p{scx=Guru}\p{scx=Gujr}\p{scx=Orya}\p{scx=Taml}\p{scx=Telu}\p{scx=Knda}\p{scx=Mlym}\p{scx=Sinh}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Tibt}]]--\p{Default_Ignorable_Code_Point}]`;
+/**
+ * Sequences in which invisible characters are legitimate: the flags of England, Scotland and Wales; families and professions;
+ * keycaps; joined letters.
+ */
+const WANTED = [
+  String.raw`\p{RGI_Emoji_Tag_Sequence}`,
+  String.raw`${PICTURE}(?:\u200d${PICTURE})*`,
+  String.raw`[#*0-9]\ufe0f\u20e3`,
+  String.raw`${JOINABLE}[\u200c\u200d]`,
+].join('|');
+const WANTED_OR_HIDDEN = new RegExp(`(${WANTED})|${HIDDEN.source}`, 'gv');
+
+function withoutHidden(text: string): string {
+  return HIDDEN.test(text) ? text.replace(WANTED_OR_HIDDEN, '$1') : text;
 }
 
-/** A provider's sentence for use within ours: cleaned, on one line, at most 300 characters. */
+/** An external string, made safe to show: without invisible characters, and truncated with a mark if it is long. */
+export function cleanText(text: string, max = MAX_TEXT): string {
+  const visible = withoutHidden(text);
+  if (visible.length <= max) return visible;
+  return visible.slice(0, max).replace(/[\ud800-\udbff]$/, '') + mark(charactersInAll(visible.length));
+}
+
+const TOO_DEEP = 'nested too deeply';
+const charactersInAll = (count: number | string): string => `${count} characters in all`;
+
+/** The mark in place of what was cut off. */
+function mark(reason: string): string {
+  return `… [cut, ${reason}]`;
+}
+
+/** Every mark. Our own text is recognized here because an agent may send it back in a value, which would lose the rest of it. */
+const MARK = new RegExp(mark(`(?:${charactersInAll(String.raw`\d+`)}|${TOO_DEEP})`).replace(/[[\]]/g, String.raw`\$&`));
+
+/** Whether a value contains, at any depth, the mark of a truncated text. */
+export function holdsCutMark(value: unknown): boolean {
+  if (typeof value === 'string') return MARK.test(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsCutMark);
+}
+
+/** A provider's text for quoting in a message: cleaned, on one line, at most 300 characters. */
 export function quote(text: string): string {
-  const line = text.replace(INVISIBLE, '').replace(/\s+/g, ' ').trim();
+  const line = withoutHidden(text).replace(/\s+/g, ' ').trim();
   return line.length <= 300 ? line : `${line.slice(0, 299)}…`;
 }
 
 /**
- * A JSON value from outside, made safe to show. Works on a copy: what is merged and sent back stays raw. Keys are copied as
- * own properties, so a `__proto__` among them is data like any other.
+ * An external JSON value, made safe to show. Works on a copy, because values that are merged and sent back must stay unchanged.
+ * Keys are copied as own properties, so a `__proto__` among them is ordinary data.
  */
 export function cleanValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return cleanText(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (depth >= DEEPEST) return '… [cut, nested too deeply]';
+  if (depth >= MAX_DEPTH) return mark(TOO_DEEP);
   if (Array.isArray(value)) return value.map((item) => cleanValue(item, depth + 1));
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanValue(item, depth + 1)]));
 }
 
-/** JSON in which nothing is escaped or other than visible ASCII, and JSON that may be nested too deeply. */
+/** JSON without escapes and in printable ASCII only, and JSON that may be nested too deeply. */
 const PLAIN_JSON = /^[ -[\]-~]*$/;
-const DEEP_JSON = new RegExp(`(?:[[{][^[{]*){${DEEPEST}}`);
+const DEEP_JSON = new RegExp(`(?:[[{][^[{]*){${MAX_DEPTH}}`);
 
-/** An object from outside, made safe to show, and its JSON. */
+/** An external object, made safe to show, and its JSON. */
 export function cleanObject(value: Readonly<Record<string, unknown>>): {
   readonly value: Readonly<Record<string, unknown>>;
   readonly json: string;
 } {
   const json = JSON.stringify(value);
-  // Most answers are short and plain, and then so is every text in them.
-  if (json.length <= LONGEST_TEXT && PLAIN_JSON.test(json) && !DEEP_JSON.test(json)) return { value, json };
+  // Most answers are short and plain, and so are then all texts in them.
+  if (json.length <= MAX_TEXT && PLAIN_JSON.test(json) && !DEEP_JSON.test(json)) return { value, json };
   const cleaned = cleanValue(value);
   return { value: isRecord(cleaned) ? cleaned : {}, json: JSON.stringify(cleaned) };
 }
@@ -52,8 +91,15 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value as text, if it is a string with something in it or a whole number, as ids and codes sometimes are. */
+/** The value as text, if it is a non-empty string or an integer, as ids and codes sometimes are. */
 export function textOf(value: unknown): string | undefined {
   if (Number.isSafeInteger(value)) return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
+
+/** Whether a text can be an email address. */
+export function looksLikeEmail(text: string): boolean {
+  return /^[^\s@]+@[^\s@]+$/.test(text);
+}
+
+export const NO_EMAIL = 'is not an email address, such as name@example.com';

@@ -1,64 +1,93 @@
-import { isLoopback, type Settings } from '../config.ts';
+import { httpVariables as variables, readProxies } from '../config.ts';
+import type { Proxies } from '../http-client/proxies.ts';
+import { isLoopback, type Settings } from '../settings.ts';
 
-/** What concerns serving over HTTP. */
+/** The settings for serving over HTTP. */
 export interface HttpConfig {
   readonly host: string;
   readonly port: number;
   readonly access: Access;
-  /** Besides loopback; a host with its port, or without one for any port. */
+  /** In addition to loopback; a host with a port, or without one for any port. */
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
-  /** Messages a minute that one caller may send. */
+  /** Messages per minute that one caller may send. */
   readonly ratePerMinute: number;
+  /** The proxies for requests to the issuer. */
+  readonly proxies: Proxies | undefined;
+  /** The file of the tenants to serve, and the claim of a JWT that names its caller's; `undefined`: the server serves one account. */
+  readonly tenants: { readonly path: string; readonly claim: string } | undefined;
 }
 
-/** How callers show who they are. */
+/** How callers authenticate. */
 export type Access =
-  /** Without a token: one is made for this run. */
-  | { readonly kind: 'token'; readonly token: string | undefined }
-  | { readonly kind: 'oauth'; readonly issuer: string; readonly audience: string };
+  /** If there is no token, the server generates one for this session. */
+  | { readonly kind: 'token'; readonly tokens: readonly string[] }
+  | { readonly kind: 'oauth'; readonly issuer: string; readonly audience: string }
+  /** Only the tokens of the tenants. */
+  | { readonly kind: 'tenants' };
 
-const SHORTEST_TOKEN = 32;
+const MIN_TOKEN = 32;
 
-/** Reads the settings of HTTP; problems are gathered in `settings`, to be thrown by its `check`. */
+/** Reads the HTTP settings; problems are collected in `settings`, whose `check` throws them. */
 export function readHttpConfig(settings: Settings, host: string, port: number): HttpConfig {
-  const allowedHosts = settings.list('CUSTOMERS_ALLOWED_HOSTS').map((name) => name.toLowerCase());
+  const allowedHosts = settings.list(variables.allowedHosts).map((name) => name.toLowerCase());
   if (allowedHosts.some((name) => !/^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?$/.test(name)))
     settings.problem('CUSTOMERS_ALLOWED_HOSTS must be host names, each with or without a port, separated by commas.');
-  const allowedOrigins = settings.list('CUSTOMERS_ALLOWED_ORIGINS').map((origin) => origin.toLowerCase());
+  const allowedOrigins = settings.list(variables.allowedOrigins).map((origin) => origin.toLowerCase());
   if (allowedOrigins.some((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin))
     settings.problem(
       'CUSTOMERS_ALLOWED_ORIGINS must be origins such as https://chat.example.com, separated by commas.',
     );
+  const access = readAccess(settings, host);
   return {
     host,
     port,
-    access: readAccess(settings, host),
+    access,
     allowedHosts,
     allowedOrigins,
-    // High enough never to be felt by people; it stops an agent that runs wild.
-    ratePerMinute: settings.wholeNumber('CUSTOMERS_HTTP_RATE', 1, 100_000_000, 60_000),
+    ratePerMinute: settings.wholeNumber(variables.rate),
+    proxies: access.kind === 'oauth' ? readProxies(settings) : undefined,
+    tenants: readTenants(settings),
   };
 }
 
+function readTenants(settings: Settings): HttpConfig['tenants'] {
+  const path = settings.optional(variables.tenants);
+  const claim = settings.optional(variables.tenantClaim) ?? variables.tenantClaim.fallback;
+  if (path === undefined) {
+    if (settings.has(variables.tenantClaim))
+      settings.problem('CUSTOMERS_TENANT_CLAIM is set, but CUSTOMERS_TENANTS is not.');
+    return undefined;
+  }
+  if (settings.has(variables.token))
+    settings.problem(
+      'CUSTOMERS_HTTP_TOKEN and CUSTOMERS_TENANTS are mutually exclusive; give each tenant tokens of its own in the file.',
+    );
+  return { path, claim };
+}
+
 function readAccess(settings: Settings, host: string): Access {
-  const token = settings.header('CUSTOMERS_HTTP_TOKEN', settings.optional('CUSTOMERS_HTTP_TOKEN')) || undefined;
-  if (token !== undefined && token.length < SHORTEST_TOKEN)
-    settings.problem(`CUSTOMERS_HTTP_TOKEN must have at least ${SHORTEST_TOKEN} characters.`);
-  const withOAuth = settings.has('CUSTOMERS_OAUTH_ISSUER') || settings.has('CUSTOMERS_OAUTH_AUDIENCE');
-  if (settings.has('CUSTOMERS_HTTP_TOKEN') && withOAuth)
-    settings.problem('CUSTOMERS_HTTP_TOKEN and CUSTOMERS_OAUTH_ISSUER exclude each other; keep one of them.');
+  const given = settings.optional(variables.token);
+  const tokens = given?.split(',').filter(Boolean) ?? [];
+  if (given !== undefined && (tokens.length === 0 || tokens.some(({ length }) => length < MIN_TOKEN)))
+    settings.problem(
+      `CUSTOMERS_HTTP_TOKEN must have at least ${MIN_TOKEN} characters; commas separate several tokens.`,
+    );
+  const withOAuth = settings.has(variables.issuer) || settings.has(variables.audience);
+  if (settings.has(variables.token) && withOAuth)
+    settings.problem('CUSTOMERS_HTTP_TOKEN and CUSTOMERS_OAUTH_ISSUER are mutually exclusive; remove one of them.');
   if (withOAuth) {
-    settings.required('CUSTOMERS_OAUTH_ISSUER', ', but CUSTOMERS_OAUTH_AUDIENCE is');
+    settings.required(variables.issuer, ', but CUSTOMERS_OAUTH_AUDIENCE is');
     return {
       kind: 'oauth',
-      issuer: settings.url('CUSTOMERS_OAUTH_ISSUER', ''),
-      audience: settings.required('CUSTOMERS_OAUTH_AUDIENCE', ', but CUSTOMERS_OAUTH_ISSUER is'),
+      issuer: settings.url(variables.issuer, ''),
+      audience: settings.required(variables.audience, ', but CUSTOMERS_OAUTH_ISSUER is'),
     };
   }
-  if (!settings.has('CUSTOMERS_HTTP_TOKEN') && !isLoopback(host))
+  if (settings.has(variables.tenants)) return { kind: 'tenants' };
+  if (!settings.has(variables.token) && !isLoopback(host))
     settings.problem(
-      `To serve on ${host}, callers must show who they are: set CUSTOMERS_HTTP_TOKEN (at least ${SHORTEST_TOKEN} characters), or CUSTOMERS_OAUTH_ISSUER and CUSTOMERS_OAUTH_AUDIENCE.`,
+      `Serving on ${host} needs authentication: set CUSTOMERS_HTTP_TOKEN (at least ${MIN_TOKEN} characters), or CUSTOMERS_OAUTH_ISSUER and CUSTOMERS_OAUTH_AUDIENCE.`,
     );
-  return { kind: 'token', token };
+  return { kind: 'token', tokens };
 }

@@ -1,65 +1,64 @@
 import { randomBytes } from 'node:crypto';
-import { connect, Server as NetServer } from 'node:net';
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { RateLimiterMemory, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { ConfigError } from '../errors.ts';
-import { Running } from '../mcp/running.ts';
-import type { Setup } from '../setup.ts';
-import { createApp, pathOf } from './app.ts';
-import { byJwt, byToken } from './callers.ts';
+import { InFlight } from '../mcp/in-flight.ts';
+import type { Runtime } from '../runtime.ts';
+import { createApp, pathOf, type Served } from './app.ts';
+import { byJwt, byTenantToken, byToken, type Authenticate } from './auth.ts';
 import type { HttpConfig } from './config.ts';
+import { FairQueue } from './fair-queue.ts';
+import { stopGracefully } from './graceful-stop.ts';
 
-/** Longer than the proxies in front keep a connection idle, so that they close it and never meet one that we are closing. */
-const IDLE_MS = 75_000;
 /**
- * How long no request must have come in before a stopping server drops connections that are idle. A proxy that is busy comes
- * back to each it has kept, and each is closed with the answer; one that is dropped may carry a request by then, which is lost.
+ * Longer than reverse proxies keep an idle connection, so that the proxy closes it and never uses one that the server is
+ * closing.
  */
-const QUIET_MS = 1_000;
-/** How long a stopping server waits for its turn at its own door. */
-const DOOR_MS = 1_000;
-/** What is left after the longest call: to answer, and to let the connections go. */
-const GRACE_MS = 2_000;
+const IDLE_MS = 75_000;
 
-/** What a person needs to know of a server that has started. */
-export interface Started {
+/** How long an answer of the readiness probe is reused: each takes a write, and the probe needs no token. */
+const READY_MS = 1_000;
+
+/** What the operator needs to know about a server that has started. */
+interface Started {
   readonly urls: readonly string[];
-  /** The token that was made for this run, if there was none. */
+  /** The token that was generated for this session, if none is set. */
   readonly madeToken: string | undefined;
 }
 
+/** When a server stops, and what is notified of its start. */
+interface Life {
+  readonly version: string;
+  readonly stopped: Promise<unknown>;
+  started(about: Started): void;
+}
+
 /**
- * Serves MCP over HTTP until `stopped`: then no connection is accepted any more, what runs is finished, and the promise
- * resolves, at the latest when the longest call must be over.
- * @throws ConfigError when it cannot listen there.
+ * Serves MCP over HTTP until `stopped` resolves. Then it stops accepting connections, finishes in-flight calls, and resolves,
+ * at the latest shortly after the time limit of the longest call.
+ * @throws ConfigError if it cannot listen on this address.
  */
 export async function serveHttp(
-  { offers, store, log }: Setup,
+  { served, store, log }: Serving,
   config: HttpConfig,
-  version: string,
-  stopped: Promise<unknown>,
-  started: (about: Started) => void,
+  { version, stopped, started }: Life,
 ): Promise<void> {
-  const { access, host, port } = config;
-  const madeToken =
-    access.kind === 'token' && access.token === undefined ? randomBytes(32).toString('base64url') : undefined;
-  const authenticate =
-    access.kind === 'oauth' ? byJwt(access.issuer, access.audience) : byToken(access.token ?? madeToken ?? '');
-  const running = new Running();
+  const { host, port } = config;
+  const { authenticate, madeToken } = authentication(config, served);
+  const inFlight = new InFlight();
   const draining = new AbortController();
   const app = createApp({
-    offers,
+    served,
     config,
     version,
     log,
     authenticate,
     limiter: await openLimiter(store, config.ratePerMinute),
-    ready: () => store.ping(),
-    running,
+    ready: rememberFor(READY_MS, () => store.ping()),
+    inFlight,
+    queue: new FairQueue(),
     draining: draining.signal,
   });
-
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -69,77 +68,79 @@ export async function serveHttp(
       connectionsCheckingInterval: 1_000,
     },
   });
-  const closed = new Promise((resolve) => server.once('close', resolve));
-  // So that the first calls need not wait for a connection. Without a store it serves all the same: reading goes on.
+  // Connects early, so that the first calls need not wait. The server also starts without a store, because reading needs none.
   await store.ping().catch(() => {});
   const bound = await listen(server, host, port);
   const origin = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
-  started({ urls: offers.map((offer) => origin + pathOf(offer, offers)), madeToken });
+  started({ urls: pathsOf(served).map((path) => origin + path), madeToken });
 
   await stopped;
   draining.abort();
-  let requestedAt = performance.now();
-  server.on('request', () => (requestedAt = performance.now()));
-  await shutDoor(server, host, bound);
-  const longest = Math.max(...offers.map(({ desk }) => desk.timeoutMs));
-  const over = sleep(longest, undefined, { ref: false });
-  const letGo = setInterval(() => {
-    if (performance.now() - requestedAt > QUIET_MS) void closeIdle(server);
-  }, 100);
-  await Promise.race([closed, over]);
-  running.stop();
-  await Promise.race([closed, running.settled().then(() => sleep(GRACE_MS))]);
-  clearInterval(letGo);
-  if ('closeAllConnections' in server) server.closeAllConnections();
+  await stopGracefully(server, inFlight, longestMs(served));
 }
 
-/**
- * Accepts no connection any more, and loses none: those that wait in the system's queue would be reset. A connection of our own
- * goes to its end, and when its turn has come the queue is empty.
- */
-async function shutDoor(server: ServerType, host: string, port: number): Promise<void> {
-  const own = connect(port, host);
-  // The queue may be full, and some systems do not let themselves be called at 0.0.0.0.
-  const failed = new Promise((resolve) => own.once('error', resolve));
-  const last = new Promise<void>((resolve) => {
-    server.on('connection', ({ remotePort }) => {
-      if (remotePort !== own.localPort) return;
-      // In this very moment, not when the promise gets round to it.
-      stopListening(server);
-      resolve();
-    });
-  });
-  await Promise.race([last, failed, sleep(DOOR_MS)]);
-  own.destroy();
-  stopListening(server);
+/** What is served, the store and the log. */
+export interface Serving extends Pick<Runtime, 'store' | 'log'> {
+  readonly served: Served;
 }
 
-/** Not the HTTP server's own close: that one also drops idle connections, on which a request may be coming in just now. */
-function stopListening(server: ServerType): void {
-  if (server.listening) NetServer.prototype.close.call(server);
+/** How callers authenticate, and the token that is generated for this session if none is set. */
+function authentication(
+  { access, proxies, tenants }: HttpConfig,
+  served: Served,
+): { readonly authenticate: Authenticate; readonly madeToken: string | undefined } {
+  const byIssuer =
+    access.kind === 'oauth' ? byJwt({ ...access, proxies, tenantClaim: tenants && tenants.claim }) : undefined;
+  if ('tenants' in served)
+    return { authenticate: byTenantToken((sha256) => served.tenants.ownerOf(sha256), byIssuer), madeToken: undefined };
+  if (byIssuer) return { authenticate: byIssuer, madeToken: undefined };
+  const given = access.kind === 'token' ? access.tokens : [];
+  if (given.length > 0) return { authenticate: byToken(given), madeToken: undefined };
+  const madeToken = randomBytes(32).toString('base64url');
+  return { authenticate: byToken([madeToken]), madeToken };
 }
 
-async function closeIdle(server: ServerType): Promise<void> {
-  // What has arrived is read before that, so that it does not look idle.
-  await turn();
-  if ('closeIdleConnections' in server) server.closeIdleConnections();
+function pathsOf(served: Served): readonly string[] {
+  if ('contexts' in served) return served.contexts.map((context) => pathOf(context, served.contexts));
+  return ['/mcp/<tenant>'];
 }
 
-/** Counted in the store, for all replicas; while the store is away, each replica counts for itself. */
-async function openLimiter(store: Setup['store'], ratePerMinute: number): Promise<RateLimiterAbstract> {
+function longestMs(served: Served): number {
+  const all =
+    'contexts' in served
+      ? served.contexts.map(({ timeoutMs }) => timeoutMs)
+      : [...served.tenants.entries.values()].map(({ settings }) => settings.config.timeoutMs);
+  return Math.max(...all);
+}
+
+/** Asks again only if the last answer, success or failure, is `ms` old; concurrent callers share one. */
+function rememberFor<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  let goodUntil = 0;
+  return () => {
+    if (answer === undefined || performance.now() >= goodUntil) {
+      goodUntil = Infinity;
+      answer = ask().finally(() => (goodUntil = performance.now() + ms));
+    }
+    return answer;
+  };
+}
+
+/** Counts in the store, for all replicas; while the store is down, each replica counts for itself. */
+async function openLimiter(store: Runtime['store'], ratePerMinute: number): Promise<RateLimiterAbstract> {
   const rate = { points: ratePerMinute, duration: 60, keyPrefix: '{customers-mcp}:callers' };
   const own = new RateLimiterMemory(rate);
   return (await store.rateLimiter({ ...rate, inMemoryBlockOnConsumed: ratePerMinute, insuranceLimiter: own })) ?? own;
 }
 
-/** The port it listens on. */
+/** @returns the port on which the server listens. @throws ConfigError if it cannot listen. */
 function listen(server: ServerType, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE'
-          ? 'it is taken; choose another with --port'
-          : `it answers ${error.code}; choose others with --host and --port`;
+          ? 'the port is in use; choose another with --port'
+          : `the system reports ${error.code}; choose another address with --host and --port`;
       reject(new ConfigError([`The server cannot listen on ${host}, port ${port}: ${why}.`]));
     });
     server.listen(port, host, () => {

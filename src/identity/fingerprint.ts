@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Fields } from '../providers/provider.ts';
 
-/** A salted hash per field: the ledger can recognise a customer by them, and nobody can read one in them. */
+/** A salted hash per field: enough for the ledger to recognize a customer, without containing customer data. */
 export type Fingerprint = Readonly<Record<string, string>>;
 
 export function fingerprint(salt: string, fields: Fields): Fingerprint {
@@ -13,12 +13,15 @@ export function fingerprint(salt: string, fields: Fields): Fingerprint {
   );
 }
 
-/** Whether `shown` has every field of `sent` with the same value. More fields do not matter: providers add their own. */
+/**
+ * Whether `shown` has every field of `sent` with the same value. Additional fields do not matter, because providers add their
+ * own.
+ */
 export function covers(shown: Fingerprint, sent: Fingerprint): boolean {
   return Object.entries(sent).every(([field, value]) => shown[field] === value);
 }
 
-/** Whether the two are about the same fields with the same values. */
+/** Whether both have the same fields with the same values. */
 export function same(a: Fingerprint, b: Fingerprint): boolean {
   return covers(a, b) && covers(b, a);
 }
@@ -27,7 +30,7 @@ function hash(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
-/** Spelling that providers are known to tidy up does not make another value. */
+/** Normalizes the spellings that providers are known to change. */
 function canonical(field: string, value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value);
   const text = value.normalize('NFC').trim();

@@ -1,44 +1,46 @@
 import { createHash } from 'node:crypto';
-import { Keyv, type KeyvStorageAdapter } from 'keyv';
+import type { Keyv } from 'keyv';
 import { CustomerError } from '../errors.ts';
-import type { Call } from '../http-client.ts';
+import type { Call } from '../http-client/call.ts';
 import type { Provider, ProviderCustomer } from '../providers/provider.ts';
-import { within, type Ledger } from './ledger.ts';
+import { quietly } from './cache.ts';
+import type { Ledger } from './ledger.ts';
 
-/** What a tool was given to find a customer by; at least one of the two. */
+/** The ids that select a customer; at least one of them is set. */
 export interface CustomerRef {
   readonly customerId: string | undefined;
   readonly externalId: string | undefined;
 }
 
-const CACHE_DEADLINE_MS = 150;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** The key of an identity: one account's external id, byte for byte, never the id of another tenant. */
-export function identityKey(provider: Provider, externalId: string): string {
-  return accountPrefix(provider) + createHash('sha256').update(externalId).digest('hex');
+/** The key of an external id of one account. Ids are compared byte for byte, and tenants never share a key. */
+export function identityKey(provider: Pick<Provider, 'name' | 'account'>, externalId: string): string {
+  return accountPrefix(provider) + externalIdHash(externalId);
 }
 
-/** What the keys of all identities of one account begin with. */
-export function accountPrefix({ name, account }: Provider): string {
-  return `v1/${name}/${account}/`;
+/** The last part of an external id's key. */
+export function externalIdHash(externalId: string): string {
+  return createHash('sha256').update(externalId).digest('hex');
 }
 
-/** Keyv over a store's storage, for what must not be lost: a failure is an error. */
-export function openKept(storage: KeyvStorageAdapter): Keyv {
-  return new Keyv({ store: storage });
+const ASK_WHICH = 'Ask the user which customer it is.';
+
+/** The beginning of the keys of all accounts. */
+export const ALL_ACCOUNTS = 'v1/';
+
+/** The prefix of all keys of one account. */
+export function accountPrefix({ name, account }: Pick<Provider, 'name' | 'account'>): string {
+  return `${ALL_ACCOUNTS}${name}/${account}/`;
 }
 
-/** Keyv over a store's storage. A failing cache is a miss, never an error: it decides nothing. */
-export function openCache(storage: KeyvStorageAdapter): Keyv {
-  const cache = new Keyv({ store: storage });
-  // Without a listener Keyv throws, and a dropped connection ends the process.
-  cache.on('error', () => {});
-  return cache;
+/** The prefix in a key of an account. */
+export function accountOfKey(key: string): string {
+  return key.slice(0, key.lastIndexOf('/') + 1);
 }
 
 /**
- * External id to provider id. Keyv saves the look-up; what it says is believed only until the provider answers 404 or shows
+ * Maps external ids to provider ids. A cached id saves the look-up, and is dropped when the provider answers 404 or returns
  * another external id.
  */
 export class IdMap {
@@ -54,13 +56,14 @@ export class IdMap {
 
   /**
    * Runs `use` with the provider's id of a customer. A stale id (`use` throws `not_found`) is dropped and looked up once more.
-   * `known` is the customer itself where the look-up brought it along.
-   * @throws CustomerError `not_found` when nobody has this external id.
+   * `known` is the customer, if the look-up returned it.
+   * @throws CustomerError `not_found` if no customer has this external id.
    */
   async withId<T>(ref: CustomerRef, call: Call, use: (id: string, known?: ProviderCustomer) => Promise<T>): Promise<T> {
     if (ref.customerId !== undefined) return use(ref.customerId);
     const externalId = ref.externalId ?? '';
-    const cached = await this.#cached(externalId);
+    // The ledger is as fast as the cache, and always correct.
+    const cached = this.#keeps ? undefined : await this.#cached(externalId);
     if (cached !== undefined) {
       try {
         return await use(cached);
@@ -76,57 +79,93 @@ export class IdMap {
   }
 
   /**
-   * Reads a customer, and makes sure that it still is the one with this external id.
-   * @throws CustomerError `not_found` also for a deleted one, unless it was asked for: its external id is free again.
+   * Reads a customer, and checks that it still has this external id.
+   * @throws CustomerError `not_found`, also for a deleted customer unless `evenDeleted` is set, because its external id is
+   * free.
    */
   async read(ref: CustomerRef, call: Call, { evenDeleted = false } = {}): Promise<ProviderCustomer> {
     return this.withId(ref, call, async (id, known) => {
-      const customer = known && !known.partial ? known : await this.#provider.getCustomer(id, call);
-      if (ref.customerId !== undefined) return customer;
+      const read = known && !known.partial ? known : await this.#provider.getCustomer(id, call);
+      if (ref.customerId !== undefined) return this.withExternalId(read);
+      const customer = this.#keeps ? { ...read, externalId: ref.externalId } : read;
       const renamed = customer.externalId !== undefined && customer.externalId !== ref.externalId;
       if (renamed || (customer.state === 'deleted' && !evenDeleted)) throw this.#notFound(ref.externalId ?? '');
       return customer;
     });
   }
 
+  /**
+   * The external ids of customers by customer id, if the ledger keeps them; customers without one are omitted.
+   * @throws CustomerError `store_unavailable`.
+   */
+  async externalIds(customerIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (!this.#keeps || customerIds.length === 0) return new Map();
+    const intents = await this.#ledger.findByCustomerId(accountPrefix(this.#provider), customerIds);
+    return new Map(intents.map(({ data }) => [data.customerId ?? '', data.externalId]));
+  }
+
+  /** Customers with their external ids from the ledger; without them while the store is down. */
+  async withExternalIds(customers: readonly ProviderCustomer[]): Promise<readonly ProviderCustomer[]> {
+    const recorded = await this.externalIds(customers.map(({ id }) => id)).catch(() => new Map<string, string>());
+    return customers.map((customer) => {
+      const externalId = recorded.get(customer.id);
+      return externalId === undefined ? customer : { ...customer, externalId };
+    });
+  }
+
+  /** The same for one customer. */
+  async withExternalId(customer: ProviderCustomer): Promise<ProviderCustomer> {
+    const [shown = customer] = await this.withExternalIds([customer]);
+    return shown;
+  }
+
+  /** The customer that the ledger has recorded for an external id; it may have been deleted since. */
+  async recorded(externalId: string): Promise<string | undefined> {
+    const intent = await this.#ledger.get(identityKey(this.#provider, externalId));
+    return intent?.state === 'DONE' ? intent.data.customerId : undefined;
+  }
+
   async remember(externalId: string, id: string): Promise<void> {
-    // Spread out, so that what was learned together does not run out together.
-    await this.#quietly(() =>
+    if (this.#keeps) return;
+    // Jitter, so that entries of the same time do not expire together.
+    await quietly(() =>
       this.#cache.set(identityKey(this.#provider, externalId), id, DAY_MS * (0.9 + Math.random() * 0.2)),
     );
   }
 
   async forget(externalId: string): Promise<void> {
-    await this.#quietly(() => this.#cache.delete(identityKey(this.#provider, externalId)));
+    await quietly(() => this.#cache.delete(identityKey(this.#provider, externalId)));
+  }
+
+  get #keeps(): boolean {
+    return this.#provider.traits.externalIdKeptBy === 'ledger';
   }
 
   async #cached(externalId: string): Promise<string | undefined> {
-    const id = await this.#quietly(() => this.#cache.get<unknown>(identityKey(this.#provider, externalId)));
-    // What no path may hold is no id either: a damaged entry is a miss.
+    const id = await quietly(() => this.#cache.get<unknown>(identityKey(this.#provider, externalId)));
+    // A value that cannot be in a path is not an id: a damaged entry counts as a miss.
     return typeof id === 'string' && !['', '.', '..'].includes(id) ? id : undefined;
   }
 
   async #lookUp(externalId: string, call: Call): Promise<{ id: string; customer?: ProviderCustomer } | undefined> {
-    if (this.#provider.findByExternalId) {
-      const customer = await this.#provider.findByExternalId(externalId, call);
+    if (!this.#keeps) {
+      const [customer] = (await this.#provider.findByExternalId?.(externalId, call)) ?? [];
       return customer && { id: customer.id, customer };
     }
     const intent = await this.#ledger.get(identityKey(this.#provider, externalId));
-    return intent?.data.remoteId === undefined ? undefined : { id: intent.data.remoteId };
+    return intent?.data.customerId === undefined ? undefined : { id: intent.data.customerId };
   }
 
   #notFound(externalId: string): CustomerError {
-    const { title, traits, findByExternalId } = this.#provider;
-    const next = findByExternalId
-      ? 'Use search_customer to find it.'
-      : 'Use search_customer to find it by email, then link_customer to tie the two.';
-    return new CustomerError(
-      'not_found',
-      `No ${title} customer has the ${traits.externalIdField} ${JSON.stringify(externalId)}. ${next}`,
-    );
-  }
-
-  async #quietly<T>(work: () => Promise<T>): Promise<T | undefined> {
-    return within(CACHE_DEADLINE_MS, work()).catch(() => undefined);
+    const { title, traits } = this.#provider;
+    const what = `No ${title} customer has the ${traits.externalIdField} ${JSON.stringify(externalId)}.`;
+    const advice =
+      traits.externalIdKeptBy === 'provider'
+        ? [{ tool: 'search_customer', text: 'Use search_customer to find it.', otherwise: ASK_WHICH }]
+        : [
+            { tool: 'search_customer', text: 'Use search_customer to find it by email.', otherwise: ASK_WHICH },
+            { tool: 'link_customer', text: 'Then use link_customer to link the two.' },
+          ];
+    return new CustomerError('not_found', what, { advice });
   }
 }

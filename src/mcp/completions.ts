@@ -1,39 +1,41 @@
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CompleteRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { cleanText } from '../text.ts';
-import type { Desk } from '../tools/run-tool.ts';
-import type { Tool } from '../tools/tool.ts';
-import type { Running } from './running.ts';
+import { startCall } from '../http-client/call.ts';
+import { cleanText, isRecord } from '../text.ts';
+import type { ServerContext } from '../tools/tool.ts';
+import type { InFlight } from './in-flight.ts';
+import { requiredText, type Method } from './method.ts';
 
-const MOST_VALUES = 100;
-/** A person is typing; a list that comes later than this is of no use. */
-const PATIENCE_MS = 3_000;
+const MAX_VALUES = 100;
+/** The user is typing, so a later list is of no use. */
+const TIMEOUT_MS = 3_000;
 
 /**
- * Completes external ids and names, of prompts and of resources alike, from the provider's customers. Silent when the provider
- * cannot be asked or where searching is not offered: a completion that fails must not keep anybody from typing on.
+ * Completes external ids and names, for prompts and for resources, from the provider's customers. Empty if the provider does
+ * not respond or the search tool is not offered: a failed completion must not interrupt the user's typing.
  */
-export function serveCompletions(server: Server, tools: readonly Tool[], { provider }: Desk, running: Running): void {
+export function completionMethods({ tools, provider }: ServerContext, inFlight: InFlight): Record<string, Method> {
   const { traits } = provider;
   const maySearch = tools.some(({ name }) => name === 'search_customer');
-  server.setRequestHandler(CompleteRequestSchema, async ({ params: { argument } }, { signal }) => {
-    const isExternalId = argument.name === traits.externalIdField;
+  const complete: Method = async (params, exchange) => {
+    const argument = isRecord(params['argument']) ? params['argument'] : {};
+    const [name, value] = [requiredText(argument, 'name'), requiredText(argument, 'value')];
+    const isExternalId = name === traits.externalIdField;
     const filter = isExternalId ? traits.externalIdFilter : traits.nameFilter;
-    const known = isExternalId ? provider.findByExternalId !== undefined : argument.name === 'name';
+    const known = isExternalId ? traits.externalIdKeptBy === 'provider' : name === 'name';
     if (!known || !maySearch) return { completion: { values: [] } };
-    const typed = argument.value.toLowerCase();
+    const typed = value.toLowerCase();
     const query = {
-      [traits.limitField]: MOST_VALUES,
-      ...(filter !== undefined && typed !== '' && { [filter]: argument.value }),
+      [traits.limitField]: MAX_VALUES,
+      ...(filter !== undefined && typed !== '' && { [filter]: value }),
     };
-    const { customers, hasMore } = await running.run(signal, (over) => {
-      const call = { signal: over, deadline: performance.now() + PATIENCE_MS };
+    const { customers, hasMore } = await inFlight.track(exchange, (signal) => {
+      const call = startCall(signal, TIMEOUT_MS);
       return provider.searchCustomers(query, call).catch(() => ({ customers: [], hasMore: false }));
     });
     const values = customers
-      .flatMap(({ externalId, name }) => (isExternalId ? externalId : name) ?? [])
-      .map((value) => cleanText(value))
-      .filter((value) => value.toLowerCase().includes(typed));
-    return { completion: { values: [...new Set(values)].slice(0, MOST_VALUES), hasMore } };
-  });
+      .flatMap((customer) => (isExternalId ? customer.externalId : customer.name) ?? [])
+      .map((found) => cleanText(found))
+      .filter((found) => found.toLowerCase().includes(typed));
+    return { completion: { values: [...new Set(values)].slice(0, MAX_VALUES), hasMore } };
+  };
+  return { 'completion/complete': complete };
 }

@@ -1,55 +1,103 @@
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import {
-  ErrorCode,
-  ListResourcesRequestSchema,
-  ListResourceTemplatesRequestSchema,
-  McpError,
-  ReadResourceRequestSchema,
-  type Resource,
-  type ResourceTemplate,
-} from '@modelcontextprotocol/sdk/types.js';
 import { isRecord } from '../text.ts';
 import { describeFields } from '../tools/describe-fields.ts';
 import { listTools } from '../tools/list-tools.ts';
-import { runTool, type Answer, type Desk } from '../tools/run-tool.ts';
-import type { Tool } from '../tools/tool.ts';
-import type { Running } from './running.ts';
+import { runTool } from '../tools/run-tool.ts';
+import type { ServerContext, Tool } from '../tools/tool.ts';
+import type { InFlight } from './in-flight.ts';
+import { contextFor, INTERNAL_ERROR, requiredText, RESOURCE_NOT_FOUND, RpcError, type Method } from './method.ts';
 
-const RESOURCE_NOT_FOUND = -32002;
+/** A resource as resources/list shows it. */
+interface ListedResource {
+  readonly uri: string;
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly mimeType: string;
+  readonly _meta?: Readonly<Record<string, unknown>>;
+}
 
-/** A resource that is the same for every caller. */
+/** A resource with the same content for every caller. */
 export interface FixedResource {
-  readonly resource: Resource;
-  /** Whether this client is told of it. Absent: always. */
-  listed?(): boolean;
+  readonly resource: ListedResource;
+  /** Whether resources/list shows it to this client; absent if it always does. */
+  listedFor?(clientCapabilities: unknown): boolean;
   read(): string | Promise<string>;
 }
 
-/** Customers as resources: the last part of the address is the argument by which `get_customer` finds one. */
+/** Customers as resources: the rest of the URI after the prefix is the argument of the reading tool. */
 interface CustomerTemplate {
-  readonly template: ResourceTemplate;
+  readonly reader: Tool;
+  readonly prefix: string;
   readonly argument: string;
+  readonly template: Omit<ListedResource, 'uri'> & { readonly uriTemplate: string };
 }
 
-function customerTemplates({ provider: { name, title, traits } }: Desk): readonly CustomerTemplate[] {
+/** Serves the fixed resources, and customers through the reading tool if it is offered. */
+export function resourceMethods(
+  fixed: readonly FixedResource[],
+  context: ServerContext,
+  inFlight: InFlight,
+): Record<string, Method> {
+  const templates = customerTemplates(context);
+  const read: Method = async (params, exchange) => {
+    const uri = requiredText(params, 'uri');
+    const known = fixed.find(({ resource }) => resource.uri === uri);
+    if (known) {
+      const { mimeType, _meta } = known.resource;
+      return { contents: [{ uri, mimeType, text: await known.read(), ...(_meta && { _meta }) }] };
+    }
+    const found = templates.find(({ prefix }) => uri.startsWith(prefix));
+    const id = found && decode(uri.slice(found.prefix.length));
+    if (!found || !id)
+      throw new RpcError(RESOURCE_NOT_FOUND, `Unknown resource ${JSON.stringify(uri.slice(0, 200))}.`, { uri });
+    const { isError, text, structured } = await inFlight.track(exchange, (signal) =>
+      runTool({ tool: found.reader, input: { [found.argument]: id } }, contextFor(exchange, context), {
+        signal,
+        ask: async () => 'unavailable',
+        progress() {},
+      }),
+    );
+    if (!isError) return { contents: [{ uri, mimeType: found.template.mimeType, text }] };
+    const kind = isRecord(structured['error']) ? structured['error']['kind'] : undefined;
+    throw new RpcError(kind === 'not_found' ? RESOURCE_NOT_FOUND : INTERNAL_ERROR, text, { uri });
+  };
+  return {
+    'resources/list': (_, { clientCapabilities }) => ({
+      resources: fixed
+        .filter(({ listedFor }) => listedFor?.(clientCapabilities) ?? true)
+        .map(({ resource }) => resource),
+    }),
+    'resources/templates/list': () => ({ resourceTemplates: templates.map(({ template }) => template) }),
+    'resources/read': read,
+  };
+}
+
+function customerTemplates({ tools, provider: { name, title, traits } }: ServerContext): readonly CustomerTemplate[] {
+  const reader = tools.find((tool) => tool.name === 'get_customer');
+  if (!reader) return [];
   const mimeType = 'application/json';
+  const [byId, byExternalId] = [`customers://${name}/id/`, `customers://${name}/external-id/`];
   return [
     {
+      reader,
+      prefix: byId,
       argument: 'customer_id',
       template: {
-        uriTemplate: `customers://${name}/id/{customer_id}`,
+        uriTemplate: `${byId}{customer_id}`,
         name: 'customer',
-        title: `${title} customer by its id`,
-        description: `One customer, by ${title}'s own id`,
+        title: `${title} customer by provider ID`,
+        description: `One customer, by its ID in ${title}`,
         mimeType,
       },
     },
     {
+      reader,
+      prefix: byExternalId,
       argument: traits.externalIdField,
       template: {
-        uriTemplate: `customers://${name}/external-id/{${traits.externalIdField}}`,
+        uriTemplate: `${byExternalId}{${traits.externalIdField}}`,
         name: 'customer_by_external_id',
-        title: `${title} customer by your id`,
+        title: `${title} customer by your ID`,
         description: `One customer, by its ${traits.externalIdField}`,
         mimeType,
       },
@@ -57,8 +105,8 @@ function customerTemplates({ provider: { name, title, traits } }: Desk): readonl
   ];
 }
 
-/** What each field means, its limits, and which are required, for people and agents who want to read it in one go. */
-export function fieldGuide(tools: readonly Tool[], { provider: { name, title } }: Desk): FixedResource {
+/** What each field means, its limits, and whether it is required, on one page for users and agents. */
+export function fieldGuide({ tools, provider: { name, title } }: ServerContext): FixedResource {
   return {
     resource: {
       uri: `customers://${name}/fields`,
@@ -84,48 +132,6 @@ export function fieldGuide(tools: readonly Tool[], { provider: { name, title } }
 
 function cell(text: string): string {
   return text.replaceAll('|', '\\|');
-}
-
-/** Serves the fixed resources, and customers through the reading tool, where that is offered. */
-export function serveResources(
-  server: Server,
-  fixed: readonly FixedResource[],
-  tools: readonly Tool[],
-  desk: Desk,
-  running: Running,
-): void {
-  const reader = tools.find(({ name }) => name === 'get_customer');
-  const templates = reader ? customerTemplates(desk) : [];
-
-  server.setRequestHandler(ListResourcesRequestSchema, () => ({
-    resources: fixed.filter(({ listed }) => listed?.() ?? true).map(({ resource }) => resource),
-  }));
-  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({
-    resourceTemplates: templates.map(({ template }) => template),
-  }));
-
-  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }, { signal }) => {
-    const known = fixed.find(({ resource }) => resource.uri === uri);
-    if (known) {
-      const { mimeType, _meta } = known.resource;
-      return { contents: [{ uri, mimeType, text: await known.read(), ...(_meta && { _meta }) }] };
-    }
-    const found = templates.find(({ template }) => uri.startsWith(prefixOf(template)));
-    const id = found && decode(uri.slice(prefixOf(found.template).length));
-    if (!reader || !found || !id)
-      throw new McpError(RESOURCE_NOT_FOUND, `There is no resource ${JSON.stringify(uri.slice(0, 200))}.`);
-    const read = (over: AbortSignal): Promise<Answer> =>
-      runTool(reader, { [found.argument]: id }, desk, { signal: over, ask: async () => 'unavailable', progress() {} });
-    const { isError, text, structured } = await running.run(signal, read);
-    if (!isError) return { contents: [{ uri, mimeType: found.template.mimeType, text }] };
-    const kind = isRecord(structured['error']) ? structured['error']['kind'] : undefined;
-    throw new McpError(kind === 'not_found' ? RESOURCE_NOT_FOUND : ErrorCode.InternalError, text);
-  });
-}
-
-/** What stands before the variable, which is the last part of each template. */
-function prefixOf({ uriTemplate }: ResourceTemplate): string {
-  return uriTemplate.slice(0, uriTemplate.indexOf('{'));
 }
 
 function decode(part: string): string | undefined {

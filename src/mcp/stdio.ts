@@ -1,57 +1,57 @@
 import type { Readable, Writable } from 'node:stream';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
-import { Running } from './running.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { InFlight } from './in-flight.ts';
+import { Frames, type Frame } from './frames.ts';
+import { writeJoined } from './joined-writes.ts';
+import { ModernConnection } from './modern-stdio.ts';
+import { isModern } from './modern.ts';
+import type { Handshake } from './sdk.ts';
 import { createServer, type ServerParts } from './server.ts';
 
-/**
- * Serves one client over stdin and stdout, until the client closes its end or `stop` is called; then nothing new is begun,
- * what was sent is seen through, and the promise resolves.
- */
-export async function serveStdio(
-  parts: Omit<ServerParts, 'running' | 'transport' | 'showsViews'>,
-  stdin: Readable,
-  stdout: Writable,
-  stopped: Promise<unknown>,
-): Promise<void> {
-  const running = new Running();
-  const server = createServer({ ...parts, running, transport: 'pipe' });
-  const closed = new Promise((resolve) => {
-    stdin.once('end', resolve).once('close', resolve);
-    // A client that is gone: EPIPE is the usual way to learn of it.
-    stdout.on('error', resolve);
-  });
-  await server.connect(new JoiningTransport(stdin, stdout, running));
-  await Promise.race([closed, stopped]);
-
-  running.stop();
-  // A request that arrived with the end of the input has not got as far as `running` yet.
-  await new Promise((resolve) => setImmediate(resolve));
-  await running.settled();
-  await new Promise((resolve) => setImmediate(resolve));
-  stdout.uncork();
-  await server.close();
+/** The streams of one client, and the promise that ends serving it. */
+export interface Pipes {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stopped: Promise<unknown>;
 }
 
 /**
- * While other calls run, answers that are ready in one turn of the event loop go out in one write: writing is most of what an
- * answer costs.
+ * Serves one client over stdin and stdout until the client closes stdin or `stopped` resolves. Then it starts no further work,
+ * finishes the creates that were sent, and resolves.
  */
-class JoiningTransport extends StdioServerTransport {
-  readonly #stdout: Writable;
-  readonly #running: Running;
+export async function serveStdio(
+  parts: Omit<ServerParts, 'inFlight' | 'transport'>,
+  { stdin, stdout, stopped }: Pipes,
+): Promise<void> {
+  const inFlight = new InFlight();
+  const server = createServer({ ...parts, inFlight, transport: 'pipe' });
+  const closed = new Promise((resolve) => {
+    stdin.once('end', resolve).once('close', resolve);
+    // The client has disconnected; the usual sign is EPIPE.
+    stdout.on('error', resolve);
+  });
+  let handshake: Promise<Handshake> | undefined;
+  const receive = (frame: Frame): void => {
+    if (isModern(frame)) return modern.receive(frame);
+    if (modern.cancel(frame)) return;
+    // Loads the SDK when the first message needs it: a start in the modern era takes less without it.
+    handshake ??= import('./sdk.ts').then(({ bindHandshake }) =>
+      bindHandshake(server, (message) => frames.send(message)),
+    );
+    void handshake.then((connection) => connection.receive(frame));
+  };
+  const frames = new Frames({ stdin, stdout, load: () => inFlight.size, receive });
+  const modern = new ModernConnection(server, (message) => frames.send(message));
+  frames.start();
+  await Promise.race([closed, stopped]);
 
-  constructor(stdin: Readable, stdout: Writable, running: Running) {
-    super(stdin, stdout);
-    this.#stdout = stdout;
-    this.#running = running;
-  }
-
-  override send(message: JSONRPCMessage): Promise<void> {
-    if (this.#running.size > 0 && this.#stdout.writableCorked === 0) {
-      this.#stdout.cork();
-      setImmediate(() => this.#stdout.uncork());
-    }
-    return super.send(message);
-  }
+  inFlight.abortAll();
+  const connection = await handshake;
+  // A request that arrived with the end of the input has not reached `inFlight` yet.
+  await turn();
+  await inFlight.drained();
+  await turn();
+  writeJoined(stdout);
+  frames.stop();
+  await connection?.close();
 }

@@ -3,5 +3,5 @@ import { layer } from './layer/index.ts';
 import { notify } from './notify/index.ts';
 import type { ProviderDefinition } from './provider.ts';
 
-/** Every provider; the first is the one that the sandbox simulates when nothing is said. */
+/** Every provider; the first one is simulated by the sandbox unless another is chosen. */
 export const providers: readonly [ProviderDefinition, ...ProviderDefinition[]] = [layer, dayzero, notify];

@@ -1,17 +1,17 @@
 import { isRecord } from '../text.ts';
 
-/** One field of a schema, in words. */
+/** One field of a schema, described as text. */
 export interface FieldText {
   readonly field: string;
   readonly required: boolean;
   readonly meaning: string;
   /** As in JSON Schema. */
   readonly type: string;
-  /** Type, format, choices and limits; empty when it is any text. */
+  /** Type, format, choices and limits; empty for any text. */
   readonly rule: string;
 }
 
-/** Each field with its meaning and its limits, from the very schema that clients get. */
+/** Each field with its meaning and its limits, from the schema that clients get. */
 export function describeFields(schema: object): readonly FieldText[] {
   const { properties, required }: { properties?: unknown; required?: unknown } = schema;
   return Object.entries(isRecord(properties) ? properties : {}).map(([field, value]) => {
@@ -32,7 +32,7 @@ export function describeFields(schema: object): readonly FieldText[] {
   });
 }
 
-/** What a value is: its choices, its format or its type, and of a list those of its items. */
+/** The kind of a value: its choices, its format or its type; for a list, those of its items. */
 function kindOf(schema: unknown): string {
   const { type, format, enum: choices, items, properties } = isRecord(schema) ? schema : {};
   if (type === 'array') return `list of ${kindOf(items)}`;
@@ -40,15 +40,15 @@ function kindOf(schema: unknown): string {
   return Array.isArray(choices) ? choices.join(' | ') : String(format ?? type ?? '');
 }
 
-function range(least: unknown, most: unknown, unit: string): string {
-  if (least === undefined && most === undefined) return '';
+function range(min: unknown, max: unknown, unit: string): string {
+  if (min === undefined && max === undefined) return '';
   const text =
-    least === undefined
-      ? `at most ${most}`
-      : most === undefined
-        ? `at least ${least}`
-        : least === most
-          ? `${most}`
-          : `${least} to ${most}`;
+    min === undefined
+      ? `at most ${max}`
+      : max === undefined
+        ? `at least ${min}`
+        : min === max
+          ? `${max}`
+          : `${min} to ${max}`;
   return `${text} ${unit}`.trim();
 }

@@ -1,45 +1,35 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { CustomerError, invalidInput, type ErrorKind } from '../errors.ts';
-import type { CreateRequest } from '../identity/create-once.ts';
-import type { Fields, Provider } from '../providers/provider.ts';
-import { isRecord, textOf } from '../text.ts';
-import { readArguments } from './arguments.ts';
-import { createInput, createRequestOf } from './create-customer.ts';
-import { schemaOf } from './list-tools.ts';
-import { hints, outputs, unkept, type Operation, type Session } from './tool.ts';
+import type { Fields } from '../providers/provider.ts';
+import { outputs } from './answers.ts';
+import { createInput } from './create-customer.ts';
+import { checkRows, countsOf, sendRows, type RowResult } from './import-rows.ts';
+import { hints, type Operation, type ToolContext } from './tool.ts';
 
-const MOST_ROWS = 500;
-/** Clients commonly give a call up after a minute. */
-const LONGEST_MS = 50_000;
-/** Rows under way at once: enough to hide the provider's latency, and few enough for its rate limit. */
-const AT_ONCE = 4;
-const MOST_TRIES = 5;
-/** So many rows in a row that find the provider away end the import. */
-const MOST_OUTAGES = 3;
-/** What is wrong with one row is wrong with all. */
-const HOPELESS: readonly ErrorKind[] = ['unauthorized', 'forbidden', 'store_unavailable'];
-/** What may become of such a row shows when the import is run again. */
-const OPEN: readonly ErrorKind[] = ['outcome_unknown', 'in_progress'];
+const MAX_ROWS = 500;
+/** Many clients time out after a minute. */
+const MAX_MS = 50_000;
+/** A server has other callers, too. */
+const MAX_IN_FLIGHT = 4;
 
-/** What became of one row; `row` counts from 1. */
-export interface RowResult {
-  readonly row: number;
-  readonly externalId: string | undefined;
-  readonly outcome: 'created' | 'updated' | 'existing' | 'failed' | 'unknown' | 'not_started';
-  readonly customerId?: string;
-  readonly error?: CustomerError;
-  readonly warnings?: readonly string[];
-}
+/** States that it is open: converters to OpenAI's strict mode otherwise close it, and the agent could only send empty rows. */
+const OPEN_ROW = z.looseObject({}).meta({ additionalProperties: true });
 
 export const importCustomers: Operation = (provider) => {
   const { traits, title } = provider;
   return {
     name: 'import_customers',
     title: 'Import customers',
-    description: `Creates many ${title} customers, each row as for create_customer and with ${traits.externalIdField}. Answers with the rows that need attention. Safe to repeat: what is done stays as it is, the rest goes on.`,
+    description: [
+      {
+        tool: 'create_customer',
+        text: `Create many ${title} customers; each row as in create_customer, with ${traits.externalIdField}.`,
+        otherwise: `Create many ${title} customers. A row is an object with ${traits.externalIdField} and any of ${Object.keys(createInput(provider).shape).join(', ')}.`,
+      },
+      'Returns rows that need attention. Safe to retry: finished rows are skipped.',
+    ],
     input: z.strictObject({
-      rows: z.array(z.looseObject({})).min(1).max(MOST_ROWS).describe('Fields as in create_customer'),
+      rows: z.array(OPEN_ROW).min(1).max(MAX_ROWS).describe('Customers'),
+      dry_run: z.boolean().describe('Check only').optional(),
     }),
     output: z.looseObject({
       total: z.number().optional(),
@@ -49,150 +39,83 @@ export const importCustomers: Operation = (provider) => {
       error: outputs.error,
     }),
     hints: hints('repeatable write'),
+    recordsRows: true,
 
-    async run({ rows }, session) {
-      const results = await importRows(Array.isArray(rows) ? rows : [], session, LONGEST_MS);
-      const counts = countsOf(results);
-      const left = counts.not_started + counts.unknown;
-      return {
-        total: results.length,
-        counts,
-        rows: results.filter(needsAttention).map(lineOf),
-        ...(left > 0 && { next: 'Call again with the same rows: those that are done stay as they are.' }),
-      };
+    async run({ rows, dry_run: dryRun }, context) {
+      const given = Array.isArray(rows) ? rows : [];
+      if (dryRun === true) return { ...summaryOf(await preview(given, context), context), dry_run: true };
+      const results = await importRows(given, context);
+      const next = nextStep(results);
+      return { ...summaryOf(results, context), ...(next !== undefined && { next }) };
     },
   };
 };
 
-/** How many rows had each outcome. */
-export function countsOf(results: readonly RowResult[]): Record<RowResult['outcome'], number> {
-  const counts = { created: 0, updated: 0, existing: 0, failed: 0, unknown: 0, not_started: 0 };
-  for (const { outcome } of results) counts[outcome] += 1;
-  return counts;
+function summaryOf(results: readonly RowResult[], { tools }: ToolContext): Fields {
+  const rows = results.filter(needsAttention).map((result) => lineOf(result, tools));
+  return { total: results.length, counts: countsOf(results), rows };
 }
 
-function needsAttention({ outcome, warnings = [] }: RowResult): boolean {
-  return outcome === 'failed' || outcome === 'unknown' || warnings.length > 0;
+/** The problems of each row, and which customers exist according to this server's records. */
+async function preview(rows: readonly unknown[], { provider, ids }: ToolContext): Promise<readonly RowResult[]> {
+  return Promise.all(
+    checkRows(rows, provider).map(async (checked): Promise<RowResult> => {
+      if (!('request' in checked)) return checked;
+      const { externalId } = checked.request;
+      const customerId = externalId === undefined ? undefined : await ids.recorded(externalId);
+      return customerId === undefined
+        ? { row: checked.row, externalId, outcome: 'not_started' }
+        : { row: checked.row, externalId, outcome: 'existing', customerId };
+    }),
+  );
 }
 
-function lineOf({ row, externalId, outcome, customerId, error, warnings }: RowResult): Fields {
-  return {
-    row,
-    ...(externalId !== undefined && { external_id: externalId }),
-    ...(error ? { error: { kind: error.kind, message: error.message } } : { outcome }),
-    ...(customerId !== undefined && { customer_id: customerId }),
-    ...(warnings && warnings.length > 0 && { warnings }),
-  };
-}
-
-interface Row {
-  readonly row: number;
-  readonly request: CreateRequest;
-}
-
-/**
- * Checks all rows, then creates the good ones, each once whatever happens, a few at a time. A provider that asks for patience
- * gets it, and so does a create that is under way elsewhere; one that stays away, or credentials that are refused, end the
- * import, and so does the time when it is over.
- */
-export async function importRows(
-  rows: readonly unknown[],
-  session: Session,
-  longestMs: number,
-): Promise<readonly RowResult[]> {
-  const { provider, call } = session;
-  const checked = checkRows(rows, provider);
-  const results = checked.map((one, index): RowResult => {
-    if (!('request' in one)) return one;
-    return { row: index + 1, externalId: one.request.externalId, outcome: 'not_started' };
+/** Checks all rows, then creates the customers of the valid ones. */
+async function importRows(rows: readonly unknown[], context: ToolContext): Promise<readonly RowResult[]> {
+  const checked = checkRows(rows, context.provider);
+  const results = checked.map((row, index): RowResult => {
+    if (!('request' in row)) return row;
+    return { row: index + 1, externalId: row.request.externalId, outcome: 'not_started' };
   });
-  const waiting = checked.filter((one) => 'request' in one);
-  const endsAt = performance.now() + longestMs;
-  let finished = rows.length - waiting.length;
-  let outages = 0;
-  let resumesAt = 0;
-  let hopeless = false;
-  const isOver = (): boolean => hopeless || call.signal.aborted || Math.max(performance.now(), resumesAt) >= endsAt;
-
-  const work = async (): Promise<void> => {
-    for (;;) {
-      const next = isOver() ? undefined : waiting.shift();
-      if (!next) return;
-      let result: RowResult | undefined;
-      for (let tries = 1; result === undefined && tries <= MOST_TRIES && !isOver(); tries += 1) {
-        await patience(resumesAt - performance.now(), call.signal);
-        const outcome = await createRow(next, session);
-        const { error } = outcome;
-        if ((error?.kind === 'rate_limited' || error?.kind === 'in_progress') && tries < MOST_TRIES) {
-          resumesAt = Math.max(resumesAt, performance.now() + (error.details.retry_after_s ?? 2 ** tries) * 1_000);
-          continue;
-        }
-        result = outcome;
-        outages = error?.kind === 'unavailable' ? outages + 1 : 0;
-        hopeless ||= outages >= MOST_OUTAGES || (error !== undefined && HOPELESS.includes(error.kind));
-      }
-      if (!result) continue;
-      results[next.row - 1] = result;
+  const good = checked.filter((row) => 'request' in row);
+  let finished = rows.length - good.length;
+  context.progress(finished, rows.length);
+  await sendRows(good, {
+    context,
+    pace: { withinMs: MAX_MS, maxPauseMs: MAX_MS, maxLimit: MAX_IN_FLIGHT },
+    done(result) {
+      results[result.row - 1] = result;
+      if (result.outcome === 'not_started') return;
       finished += 1;
-      session.progress(finished, rows.length);
-    }
-  };
-  session.progress(finished, rows.length);
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+      context.progress(finished, rows.length);
+    },
+  });
   return results;
 }
 
-/** The JSON Schema of one row. */
-export function rowSchema(provider: Provider): object {
-  return schemaOf(createInput(provider));
+function needsAttention({ error, changed, warnings = [] }: RowResult): boolean {
+  return error !== undefined || changed !== undefined || warnings.length > 0;
 }
 
-/** Every row as it can be sent, or what is wrong with it. Sends nothing. */
-export function checkRows(rows: readonly unknown[], provider: Provider): readonly (Row | RowResult)[] {
-  const schema = createInput(provider);
-  const { externalIdField } = provider.traits;
-  const seen = new Map<string, number>();
-  return rows.map((given, index) => {
-    const row = index + 1;
-    try {
-      const request = createRequestOf(readArguments(schema, given), provider);
-      const { externalId } = request;
-      if (externalId === undefined)
-        throw invalidInput([{ path: externalIdField, message: 'is needed, so that the import can be repeated' }]);
-      const twin = seen.get(externalId);
-      if (twin !== undefined)
-        throw invalidInput([{ path: externalIdField, message: `is that of row ${twin} as well` }]);
-      seen.set(externalId, row);
-      return { row, request };
-    } catch (error) {
-      if (!(error instanceof CustomerError)) throw error;
-      const externalId = isRecord(given) ? textOf(given[externalIdField]) : undefined;
-      return { row, externalId, outcome: 'failed', error };
-    }
-  });
+/** The next step and when to take it, if not all rows are finished. */
+function nextStep(results: readonly RowResult[]): string | undefined {
+  const left = results.filter(({ outcome }) => outcome === 'not_started' || outcome === 'unknown');
+  if (left.length === 0) return undefined;
+  const waitS = Math.max(...left.map(({ error }) => error?.details.retry_after_s ?? 0));
+  return `Call again with the same rows${waitS > 0 ? ` in ${waitS} s` : ''}; finished rows are skipped.`;
 }
 
-async function createRow({ row, request }: Row, { provider, creates, call, timeoutMs }: Session): Promise<RowResult> {
-  const { externalId, fields } = request;
-  const own = { ...call, deadline: performance.now() + timeoutMs };
-  try {
-    // Where a create writes over what is there, a repeated import would undo what was changed since.
-    const { outcome, customer, warnings } =
-      (await creates.onRecord(request, own)) ?? (await creates.create(request, own));
-    const kept = customer && outcome !== 'existing' ? unkept(fields, [], customer, provider) : [];
-    return {
-      row,
-      externalId,
-      outcome,
-      ...(customer && { customerId: customer.id }),
-      warnings: [...warnings, ...kept],
-    };
-  } catch (error) {
-    if (!(error instanceof CustomerError)) throw error;
-    return { row, externalId, outcome: OPEN.includes(error.kind) ? 'unknown' : 'failed', error };
-  }
-}
-
-async function patience(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => {});
+function lineOf(
+  { row, externalId, outcome, customerId, error, changed, warnings }: RowResult,
+  tools: ToolContext['tools'],
+): Fields {
+  return {
+    row,
+    ...(externalId !== undefined && { external_id: externalId }),
+    ...(error ? { error: { kind: error.kind, message: error.messageFor(tools) } } : { outcome }),
+    ...(error?.details.candidates && { candidates: error.details.candidates }),
+    ...(customerId !== undefined && { customer_id: customerId }),
+    ...(changed && { changed }),
+    ...(warnings && warnings.length > 0 && { warnings }),
+  };
 }

@@ -4,12 +4,13 @@ import { createCustomer } from './create-customer.ts';
 import { getCustomer } from './get-customer.ts';
 import { importCustomers } from './import-customers.ts';
 import { linkCustomer } from './link-customer.ts';
+import { mergeCustomers } from './merge-customers.ts';
 import { restoreCustomer } from './restore-customer.ts';
 import { searchCustomer } from './search-customer.ts';
 import type { Operation, Tool } from './tool.ts';
 import { updateCustomer } from './update-customer.ts';
 
-/** Every customer verb by its tool's name, in the order in which tools/list shows them. */
+/** Every operation by its tool's name, in the order of tools/list. */
 const operations: Readonly<Record<string, Operation>> = {
   search_customer: searchCustomer,
   get_customer: getCustomer,
@@ -17,14 +18,15 @@ const operations: Readonly<Record<string, Operation>> = {
   update_customer: updateCustomer,
   archive_customer: archiveCustomer,
   restore_customer: restoreCustomer,
+  merge_customers: mergeCustomers,
   link_customer: linkCustomer,
   import_customers: importCustomers,
 };
 
-/** The names of all tools there are, whatever the provider. */
+/** The names of all tools of all providers. */
 export const toolNames: readonly string[] = Object.keys(operations);
 
-/** The tools of a provider. Read-only beats everything else. */
+/** The tools of a provider. `readOnly` overrides `only`. */
 export function toolsFor(
   provider: Provider,
   { readOnly, only }: { readonly readOnly: boolean; readonly only: readonly string[] | undefined },

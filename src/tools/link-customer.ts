@@ -1,16 +1,18 @@
 import { z } from 'zod';
-import { hints, outputs, ownId, shown, type Operation } from './tool.ts';
+import { outputs, toAnswer, unlinkedNotes } from './answers.ts';
+import { ledgerId } from './customer-ref.ts';
+import { hints, type Operation } from './tool.ts';
 
 export const linkCustomer: Operation = (provider) => {
   const { traits, title } = provider;
-  // Elsewhere the provider keeps the external id itself.
-  if (traits.externalIdInUpdate !== 'linked') return undefined;
+  // Other providers keep external ids themselves.
+  if (traits.externalIdKeptBy !== 'ledger') return undefined;
   return {
     name: 'link_customer',
     title: 'Link customer',
-    description: `Ties your ${traits.externalIdField} to an existing customer.`,
+    description: `Link your ${traits.externalIdField} to an existing customer.`,
     input: z.strictObject({
-      external_id: ownId,
+      external_id: ledgerId,
       customer_id: z.string().describe(`${title}'s ID`),
     }),
     output: z.looseObject({
@@ -18,14 +20,20 @@ export const linkCustomer: Operation = (provider) => {
       customer_id: outputs.text,
       external_id: outputs.text,
       customer: outputs.customer,
+      warnings: outputs.list,
       error: outputs.error,
     }),
     hints: hints('repeatable write'),
 
     async run({ external_id: externalId, customer_id: customerId }, { ids, creates, call }) {
       const customer = await ids.read({ customerId: String(customerId), externalId: undefined }, call);
-      const outcome = await creates.link(String(externalId), customer, call);
-      return { outcome, ...shown(customer, String(externalId)) };
+      const linked = await creates.link(String(externalId), customer, call);
+      const warnings = unlinkedNotes(linked, provider);
+      return {
+        outcome: linked.outcome,
+        ...toAnswer({ ...customer, externalId: String(externalId) }),
+        ...(warnings.length > 0 && { warnings }),
+      };
     },
   };
 };

@@ -1,12 +1,16 @@
 import { z } from 'zod';
-import { hints, outputs, refOf, refShape, type Operation } from './tool.ts';
+import { outputs } from './answers.ts';
+import { customerRef, refShape } from './customer-ref.ts';
+import { hints, type Operation } from './tool.ts';
 
 export const restoreCustomer: Operation = (provider) => {
   if (!provider.restoreCustomer) return undefined;
   return {
     name: 'restore_customer',
     title: 'Restore customer',
-    description: 'Undoes archive_customer.',
+    description: [
+      { tool: 'archive_customer', text: 'Undo archive_customer.', otherwise: 'Restore an archived customer.' },
+    ],
     input: z.strictObject(refShape(provider)),
     output: z.looseObject({
       outcome: z.enum(['restored', 'already_active']).optional(),
@@ -16,11 +20,14 @@ export const restoreCustomer: Operation = (provider) => {
     }),
     hints: hints('repeatable write'),
 
-    async run(input, { ids, call }) {
-      const customer = await ids.read(refOf(input, provider), call);
+    async run(input, { ids, turns, directory, call }) {
+      const customer = await ids.read(customerRef(input, provider), call);
       if (customer.state === 'active')
         return { outcome: 'already_active', customer_id: customer.id, customer: customer.document };
-      const restored = await provider.restoreCustomer?.(customer.id, call);
+      const restored = await turns.runExclusive(customer.id, call, async (turn) =>
+        provider.restoreCustomer?.(customer.id, turn.call),
+      );
+      directory.noteWrite(restored);
       return { outcome: 'restored', customer_id: customer.id, ...(restored && { customer: restored.document }) };
     },
   };

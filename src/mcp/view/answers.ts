@@ -1,5 +1,6 @@
 import { isRecord, textOf } from '../../text.ts';
-import { code, customerOf, field, label, linesOf, nameOf } from './documents.ts';
+import { code, customerOf, field, inWords, label, linesOf, nameOf } from './documents.ts';
+import { display } from './display.ts';
 import { definitions, element, outside, table } from './elements.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -17,12 +18,12 @@ const TONES: Readonly<Record<string, Tone>> = {
   not_started: 'warning',
 };
 
-/** Errors after which it is for somebody to decide, or to wait. */
+/** Errors after which the user has to decide or to wait. */
 const UNDECIDED = ['possible_duplicate', 'confirmation_required', 'in_progress', 'outcome_unknown'];
 
-const LONGEST_CELL = 120;
+const MAX_CELL = 120;
 
-/** The result of a tool call as a person wants to see it. */
+/** The result of a tool call, rendered for the user. */
 export function showResult(result: Fields): readonly Node[] {
   const answer = isRecord(result['structuredContent']) ? result['structuredContent'] : jsonIn(textIn(result));
   const { error, customers, counts, sandbox } = answer ?? {};
@@ -34,7 +35,7 @@ export function showResult(result: Fields): readonly Node[] {
   return [element('p', { class: 'text' }, outside(textIn(result)))];
 }
 
-/** A state in which there is nothing to show. */
+/** A state without a result to show. */
 export function showNote(text: string): readonly Node[] {
   return [element('p', { class: 'quiet' }, text)];
 }
@@ -43,17 +44,30 @@ function showCard(answer: Fields, badges: readonly Node[]): readonly Node[] {
   const customer = customerOf(answer);
   const { main, record } = linesOf(customer);
   const outcome = textOf(answer['outcome']);
-  const changed = Array.isArray(answer['changed']) ? answer['changed'].map((name) => label(String(name))) : [];
   return [
     heading(nameOf(customer) ?? 'Customer', [
       ...(outcome === undefined ? [] : [badge(label(outcome), TONES[outcome] ?? 'calm')]),
       ...badges,
     ]),
-    ...(changed.length > 0 ? [element('p', { class: 'quiet' }, `Changed: ${changed.join(', ')}`)] : []),
+    ...changesIn(answer),
     ...warningsIn(answer),
     ...(main.length > 0 ? [definitions(main)] : []),
     ...(record.length > 0 ? [definitions(record, { class: 'record' })] : []),
   ];
+}
+
+/** The values before and after an update. */
+function changesIn({ changed }: Fields): readonly Node[] {
+  const lines = Object.entries(isRecord(changed) ? changed : {}).flatMap(([name, change]) =>
+    isRecord(change)
+      ? [element('li', {}, outside(label(name)), ': ', short(change['from']), ' → ', short(change['to']))]
+      : [],
+  );
+  return lines.length === 0 ? [] : [element('ul', { class: 'changes quiet' }, ...lines)];
+}
+
+function short(value: unknown): Node {
+  return outside(shortOf(inWords(value)) ?? '–');
 }
 
 function showSearch(answer: Fields, customers: readonly unknown[], badges: readonly Node[]): readonly Node[] {
@@ -65,7 +79,7 @@ function showSearch(answer: Fields, customers: readonly unknown[], badges: reado
     heading(count === 0 && !more ? 'No customer found' : found, badges),
     ...warningsIn(answer),
     ...(count > 0 ? [customerTable(customers)] : []),
-    ...(more ? [element('p', { class: 'quiet' }, 'There are more: this is one page of them.')] : []),
+    ...(more ? [element('p', { class: 'quiet' }, 'More customers are on the next page.')] : []),
   ];
 }
 
@@ -112,33 +126,45 @@ function showError(error: Fields, badges: readonly Node[]): readonly Node[] {
   ].flatMap(([name, id]) => (id === undefined ? [] : [[name, code(id)] as const]));
   return [
     heading(label(textOf(kind) ?? 'error'), [
-      UNDECIDED.some((one) => one === kind) ? badge('Needs attention', 'warning') : badge('Error', 'bad'),
+      UNDECIDED.some((undecided) => undecided === kind) ? badge('Needs attention', 'warning') : badge('Error', 'bad'),
       ...badges,
     ]),
     element('p', { class: 'text' }, outside(textOf(message) ?? '')),
     ...(typeof seconds === 'number' ? [element('p', { class: 'quiet' }, `Try again in ${seconds} s.`)] : []),
     ...(ids.length > 0 ? [definitions(ids, { class: 'record' })] : []),
     ...(Array.isArray(candidates) && candidates.length > 0
-      ? [element('h2', {}, 'It may be one of these'), customerTable(candidates)]
+      ? [element('h2', {}, 'Possible matches'), customerTable(candidates.filter(isRecord).map(asAnswer))]
       : []),
   ];
 }
 
+/** A candidate in the form of a customer in an answer. */
+function asAnswer({ name, email, ...ids }: Fields): Fields {
+  const [nameField] = display.names;
+  return {
+    ...ids,
+    customer: {
+      ...(nameField !== undefined && { [nameField]: name }),
+      ...(display.email !== undefined && { [display.email]: email }),
+    },
+  };
+}
+
 function customerTable(customers: readonly unknown[]): Node {
   const shown = customers.filter(isRecord).map(customerOf);
-  const status = shown.map(({ document }) => field(document, ['status']));
+  const status = shown.map(({ document }) => field(document, display.status));
   return table([
-    { title: 'Name', cells: shown.map((one) => shortOf(nameOf(one)) ?? '–'), show: outside },
-    { title: 'Email', cells: shown.map(({ document }) => shortOf(field(document, ['email']))), show: outside },
+    { title: 'Name', cells: shown.map((customer) => shortOf(nameOf(customer)) ?? '–'), show: outside },
+    { title: 'Email', cells: shown.map(({ document }) => shortOf(field(document, display.email))), show: outside },
     { title: 'External ID', cells: shown.map(({ externalId }) => shortOf(externalId)), show: code },
     { title: 'Customer ID', cells: shown.map(({ id }) => shortOf(id)), show: code },
-    { title: 'Status', cells: status.map((one) => one && label(one)), show: outside },
+    { title: 'Status', cells: status.map((text) => text && label(text)), show: outside },
   ]);
 }
 
 function shortOf(value: unknown): string | undefined {
   const text = textOf(value);
-  return text === undefined || text.length <= LONGEST_CELL ? text : `${text.slice(0, LONGEST_CELL)}…`;
+  return text === undefined || text.length <= MAX_CELL ? text : `${text.slice(0, MAX_CELL)}…`;
 }
 
 function heading(text: string, badges: readonly Node[]): Node {
@@ -155,7 +181,7 @@ function warningsIn({ warnings }: Fields): readonly Node[] {
   return [element('ul', { class: 'warnings' }, ...sentences.map((sentence) => element('li', {}, outside(sentence))))];
 }
 
-/** The text of a result, for a host that leaves the structured answer out. */
+/** The text of a result, for a host that omits the structured content. */
 function textIn({ content }: Fields): string {
   const blocks = Array.isArray(content) ? content.filter(isRecord) : [];
   return blocks.flatMap(({ type, text }) => (type === 'text' ? (textOf(text) ?? []) : [])).join('\n');

@@ -1,58 +1,52 @@
 import { isRecord, textOf } from '../../text.ts';
+import { display } from './display.ts';
 import { definitions, element, outside } from './elements.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Line = readonly [string, Node];
 
-/** A customer as answers show it. */
+/** A customer as a result shows it. */
 export interface Shown {
   readonly id: string | undefined;
   readonly externalId: string | undefined;
   readonly document: Fields;
 }
 
-// Providers differ in case and underscores only, so fields are compared without them.
-const NAMES = ['companyname', 'name', 'individualname'];
-const IDS = ['id', 'externalid', 'customercode'];
-/** What every document of an account has in common, or what only machines ask for. */
-const SILENT = ['type', 'resource', 'businessid'];
-/** Of these, key and value say it all. */
-const TAGS = ['transactiontags', 'tags'];
-
 const SHORT_NAME = 160;
 
-/** The customer in an answer, or in one line of it. */
+/** The customer in a result or in one row of it. */
 export function customerOf(answer: Fields): Shown {
   const document = isRecord(answer['customer']) ? answer['customer'] : {};
-  const id = textOf(answer['customer_id']) ?? field(document, ['id']);
-  return { id, externalId: textOf(answer['external_id']) ?? field(document, IDS.slice(1)), document };
+  return {
+    id: textOf(answer['customer_id']) ?? textOf(document['id']),
+    externalId: textOf(answer['external_id']) ?? field(document, display.externalId),
+    document,
+  };
 }
 
-/** What a person would call the customer, short enough for a heading; the whole of a longer one is among the lines. */
+/** The customer's name, cut to fit a heading; a longer name is among the lines in full. */
 export function nameOf({ document }: Shown): string | undefined {
-  const name = field(document, NAMES);
+  const [name] = display.names.flatMap((key) => field(document, key) ?? []);
   return name === undefined || name.length <= SHORT_NAME ? name : `${name.slice(0, SHORT_NAME)}…`;
 }
 
-/** One field as text, whatever the provider's spelling of it; the first of several that has something in it. */
-export function field(document: Fields, names: readonly string[]): string | undefined {
-  for (const name of names)
-    for (const [key, value] of Object.entries(document))
-      if (plain(key) === name && textOf(value) !== undefined) return textOf(value);
-  return undefined;
+/** One field as text, if the provider has such a field and it is not empty. */
+export function field(document: Fields, key: string | undefined): string | undefined {
+  return key === undefined ? undefined : textOf(document[key]);
 }
 
-/** All that is known of a customer: first what matters to people, then what identifies the record. */
+/** Everything known about a customer: first what matters to the user, then what identifies the record. */
 export function linesOf(customer: Shown): { readonly main: readonly Line[]; readonly record: readonly Line[] } {
   const { document, id, externalId } = customer;
   const heading = nameOf(customer);
   const entries = Object.entries(document).filter(([key, value]) => {
-    if (SILENT.includes(plain(key)) || isEmpty(value)) return false;
-    if (NAMES.includes(plain(key)) && value === heading) return false;
-    if (IDS.includes(plain(key)) && (value === id || value === externalId)) return false;
+    if (display.hidden.includes(key) || isEmpty(value)) return false;
+    if (display.names.includes(key) && value === heading) return false;
+    if ((key === 'id' || key === display.externalId) && (value === id || value === externalId)) return false;
     return !(value === false && key.startsWith('is_'));
   });
-  const isRecordKeeping = ([key]: readonly [string, unknown]): boolean => /(_at|_id)$/.test(key) && key !== 'tax_id';
+  const isRecordKeeping = ([key]: readonly [string, unknown]): boolean =>
+    /(_at|_id)$/.test(key) && !display.labels.has(key);
   const line = ([key, value]: readonly [string, unknown]): Line => [label(key), valueOf(key, value)];
   return {
     main: entries.filter((entry) => !isRecordKeeping(entry)).map(line),
@@ -64,64 +58,70 @@ export function linesOf(customer: Shown): { readonly main: readonly Line[]; read
   };
 }
 
-/** An id: it may break anywhere. */
+/** An id, which may wrap anywhere. */
 export function code(id: string): HTMLElement {
   return element('code', {}, id);
 }
 
-/** Words for a field, a status or an outcome: `office_phone`, `invoiceEmail` and `ARCHIVED` alike. */
+/** The label of a field, a status or an outcome, such as `office_phone`, `invoiceEmail` or `ARCHIVED`. */
 export function label(key: string): string {
-  const words = key
-    .replace(/^is_|^transaction_|_string$|_cents$/g, '')
-    .replace(/postalcode/i, 'postal_code')
+  const known = display.labels.get(key);
+  if (known !== undefined) return known;
+  const text = key
+    .replace(/^is_/, '')
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[_\s]+/)
-    .map((word) => (word === 'id' || word === 'url' ? word.toUpperCase() : word));
-  const text = words.join(' ') + (key.endsWith('_cents') ? ' (cents)' : '');
+    .map((word) => (word === 'id' || word === 'url' ? word.toUpperCase() : word))
+    .join(' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function valueOf(key: string, value: unknown): Node {
   if (Array.isArray(value)) {
-    const items = value.filter((one) => !isEmpty(one));
-    const isTags = TAGS.includes(plain(key));
+    const items = value.filter((item) => !isEmpty(item));
+    const tags = items.length > 0 && items.every(isTag);
     return element(
       'ul',
-      isTags ? { class: 'tags' } : {},
-      ...items.map((one) => element('li', {}, isTags ? tag(one) : valueOf('', one))),
+      tags ? { class: 'tags' } : {},
+      ...items.map((one) => element('li', {}, isTag(one) ? outside(`${one.key}: ${one.value}`) : valueOf('', one))),
     );
   }
-  if (isRecord(value)) return plain(key) === 'address' ? outside(address(value)) : nested(value);
+  if (isRecord(value)) return key === display.address ? outside(oneLine(value)) : nested(value);
   if (typeof value === 'boolean') return outside(value ? 'Yes' : 'No');
   const text = String(value);
-  return outside(plain(key) === 'status' ? label(text) : text);
+  return outside(key === display.status ? label(text) : text);
+}
+
+/** A value on one line, for places without room for more. */
+export function inWords(value: unknown): string {
+  if (isEmpty(value)) return '–';
+  if (isTag(value)) return `${value.key}: ${value.value}`;
+  if (Array.isArray(value)) return value.map(inWords).join(', ');
+  if (isRecord(value)) return Object.values(value).map(inWords).join(', ');
+  return String(value);
 }
 
 function nested(value: Fields): Node {
   const lines = Object.entries(value)
-    .filter(([key, one]) => !isEmpty(one) && !/(^|_)(id|at)$/.test(key))
-    .map(([key, one]): Line => [`${label(key)}: `, valueOf(key, one)]);
+    .filter(([key, member]) => !isEmpty(member) && !/(^|_)(id|at)$/.test(key))
+    .map(([key, member]): Line => [`${label(key)}: `, valueOf(key, member)]);
   return definitions(lines, { class: 'nested' });
 }
 
-/** The parts of an address on one line, in the provider's order. */
-function address(value: Fields): string {
+/** The parts on one line, in the provider's order. */
+function oneLine(value: Fields): string {
   return Object.values(value)
     .flatMap((part) => textOf(part) ?? [])
     .join(', ');
 }
 
-function tag(value: unknown): Node {
-  if (!isRecord(value) || textOf(value['key']) === undefined) return valueOf('', value);
-  return outside(`${textOf(value['key'])}: ${textOf(value['value']) ?? ''}`);
+/** A record with a key and a value is shown by these two; the provider's other members of it do not matter to the user. */
+function isTag(item: unknown): item is { readonly key: string; readonly value: string } {
+  return isRecord(item) && typeof item['key'] === 'string' && typeof item['value'] === 'string';
 }
 
 function isEmpty(value: unknown): boolean {
   if (isRecord(value)) return Object.values(value).every(isEmpty);
   return value === null || value === undefined || value === '' || (Array.isArray(value) && value.every(isEmpty));
-}
-
-function plain(key: string): string {
-  return key.replaceAll('_', '').toLowerCase();
 }

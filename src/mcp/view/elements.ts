@@ -2,10 +2,7 @@ import { cleanText } from '../../text.ts';
 
 type Attributes = Readonly<Record<string, string | undefined>>;
 
-/**
- * An element with its attributes and children. All text of the page goes through here, and only ever as text: there is no
- * HTML for it to be.
- */
+/** An element with its attributes and children. All text of the page is added here, and only as text nodes, never as HTML. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes,
@@ -13,29 +10,28 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, value);
-  // The server has cleaned it already; what reaches the page on another way is to be no worse.
+  // The server has already cleaned its texts; texts that reach the page in another way are cleaned here.
   made.append(...children.map((child) => (typeof child === 'string' ? cleanText(child, Infinity) : child)));
   return made;
 }
 
-/** Text from outside, which may run in the other direction without turning what stands beside it. */
+/** External text, isolated so that its direction does not affect the text beside it. */
 export function outside(text: string): HTMLElement {
   return element('bdi', {}, text);
 }
 
-/** A column with a cell for each row; `undefined` where a row has nothing to say. */
+/** A column with one cell per row; `undefined` for an empty cell. */
 export interface Column {
   readonly title: string;
   readonly cells: readonly (string | undefined)[];
   show(text: string): Node;
 }
 
-/** So little text stays on one line; more may break anywhere, so that no table is too wide. */
+/** Text up to this length stays on one line; longer text may wrap anywhere, so that no table is too wide. */
 const SHORT_CELL = 12;
 
 /**
- * A table that a narrow page shows as a list: each cell then carries the heading of its column. Columns in which nothing
- * stands are left out.
+ * A table that a narrow page shows as a list, in which each cell carries the heading of its column. Empty columns are omitted.
  */
 export function table(columns: readonly Column[]): HTMLElement {
   const filled = columns.filter(({ cells }) => cells.some((cell) => cell !== undefined));
@@ -54,7 +50,7 @@ export function table(columns: readonly Column[]): HTMLElement {
     }),
   );
   const head = filled.map(({ title }) => element('th', { scope: 'col', role: 'columnheader' }, title));
-  // Safari forgets that it is a table where styles turn it into a list; the roles do not.
+  // Safari drops the table semantics when styles turn the table into a list; the roles keep them.
   return element(
     'table',
     { role: 'table' },
@@ -63,7 +59,7 @@ export function table(columns: readonly Column[]): HTMLElement {
   );
 }
 
-/** Names with their values. */
+/** A description list of names and values. */
 export function definitions(lines: readonly (readonly [string, Node])[], attributes: Attributes = {}): HTMLElement {
   return element(
     'dl',

@@ -2,12 +2,12 @@ import { isRecord } from '../../text.ts';
 
 type Message = Readonly<Record<string, unknown>>;
 
-/** What the page wants to hear from the host. */
+/** Handlers for the host's messages. */
 export interface Listeners {
-  /** The answer of the tool that this page was opened for. */
+  /** The result of the tool call for which this page was opened. */
   onResult(result: Message): void;
   onCancelled(reason: unknown): void;
-  /** The host's look: at the start, and the parts of it that change later. */
+  /** The host's theme and styles: all of them at the start, later those that change. */
   onContext(context: Message): void;
 }
 
@@ -15,11 +15,11 @@ const PROTOCOL_VERSION = '2026-01-26';
 const HELLO = 1;
 
 /**
- * Connects the page to the host that shows it: JSON-RPC over postMessage, as MCP Apps lays down. By hand, because the
- * official class weighs 300 kB and this page only listens.
+ * Connects the page to the host that shows it: JSON-RPC over postMessage, as MCP Apps specifies. Hand-written, because the
+ * official class takes 300 kB and this page only listens.
  */
 export function connectHost({ onResult, onCancelled, onContext }: Listeners): void {
-  // To whoever is the parent: nothing that is sent is a secret.
+  // Any parent may receive these messages, because they contain no secrets.
   const send = (message: Message): void => window.parent.postMessage({ jsonrpc: '2.0', ...message }, '*');
 
   const notified = (method: unknown, params: Message): void => {
@@ -52,7 +52,7 @@ export function connectHost({ onResult, onCancelled, onContext }: Listeners): vo
   });
 }
 
-/** Tells how high the content is, now and whenever that changes. The width is the host's to choose. */
+/** Reports the height of the content, now and whenever it changes. The host chooses the width. */
 function reportHeight(report: (height: number) => void): void {
   let last = 0;
   new ResizeObserver(() => {

@@ -9,7 +9,7 @@ function show(nodes: readonly Node[]): void {
   main?.setAttribute('aria-busy', 'false');
 }
 
-/** Takes over the host's colours and fonts. Where it names none, the page has its own for light and dark. */
+/** Applies the host's colors and fonts. Without them, the page uses its own for light and dark. */
 function dress({ theme, styles }: Readonly<Record<string, unknown>>): void {
   const root = document.documentElement;
   if (theme === 'light' || theme === 'dark') root.style.colorScheme = theme;
@@ -20,6 +20,6 @@ function dress({ theme, styles }: Readonly<Record<string, unknown>>): void {
 
 connectHost({
   onResult: (result) => show(showResult(result)),
-  onCancelled: (reason) => show(showNote(`Cancelled${textOf(reason) === undefined ? '' : `: ${textOf(reason)}`}`)),
+  onCancelled: (reason) => show(showNote(`Canceled${textOf(reason) === undefined ? '' : `: ${textOf(reason)}`}`)),
   onContext: dress,
 });

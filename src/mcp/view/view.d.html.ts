@@ -1,3 +1,3 @@
-/** The built view: one page with its style and script in it. */
+/** The built view: one page with its style and script inlined. */
 declare const html: string;
 export default html;

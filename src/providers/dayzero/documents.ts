@@ -4,12 +4,11 @@
 //   search  https://www.ondayzero.com/docs/reference/customers/get-customers and …/docs/guides/pagination
 // The update page also lists `id`, filled from the path and not to be sent.
 import { z } from 'zod';
+import { looksLikeEmail, NO_EMAIL } from '../../text.ts';
 
 const name = z.string().describe('Person or company');
-const email = z
-  .string()
-  .meta({ format: 'email', description: 'For invoices and communications' })
-  .refine((value) => /^[^\s@]+@[^\s@]+$/.test(value), 'is not an email address');
+// The page's `format: email` is left out: Gemini's API refuses it, and with it every tool of the request (gemini-cli issue 2237).
+const email = z.string().describe('For invoices and communications').refine(looksLikeEmail, NO_EMAIL);
 
 const optional = {
   address: z.string().describe('Billing or shipping address').optional(),
@@ -32,7 +31,7 @@ export const dayzeroDocuments = {
     email: z.string().describe('Exact email').optional(),
     search: z.string().min(1).max(200).describe('Fuzzy name').optional(),
     status: optional.status,
-    cursor: z.string().describe('next_cursor of the last page').optional(),
+    cursor: z.string().describe('next_cursor from the previous page').optional(),
     limit: z.number().int().min(1).max(1000).describe('Page size').optional(),
     direction: z.enum(['next', 'prev']).describe('Default next').optional(),
     include_total_count: z.boolean().describe('Slow; default false').optional(),
@@ -40,3 +39,15 @@ export const dayzeroDocuments = {
     descending: z.boolean().describe('Default true').optional(),
   }),
 };
+
+export const dayzeroMeanings = {
+  name: 'name',
+  email: 'email',
+  address: 'full_address',
+  phone: 'phone',
+  tax_id: 'tax_number',
+  website: 'website',
+  notes: 'notes',
+  status: 'status',
+  category: 'category',
+} as const;

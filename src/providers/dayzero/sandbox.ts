@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { parseJson, type SandboxCustomers, type SandboxReply, type SandboxRequest } from '../../sandbox.ts';
+import {
+  byField,
+  pageOf,
+  parseJson,
+  type SandboxCustomers,
+  type SandboxReply,
+  type SandboxRequest,
+} from '../../sandbox.ts';
 import { isRecord } from '../../text.ts';
 import { dayzeroDocuments } from './documents.ts';
 
 export const dayzeroSandbox = { apiToken: 'dz_sandbox', businessId: 'sandbox-business' } as const;
 
-/** DayZero's customer API as its pages describe it, with bare answers and errors under `detail`. */
+/** DayZero's customer API as documented, with bare answers and errors under `detail`. */
 export async function handleDayZero(request: SandboxRequest, customers: SandboxCustomers): Promise<SandboxReply> {
   const { method, headers, segments } = request;
   const id = segments[3];
@@ -63,30 +70,27 @@ async function list({ query }: SandboxRequest, customers: SandboxCustomers): Pro
     return refuse(422, [{ loc: ['query', unknown], msg: 'Extra inputs are not permitted', type: 'extra_forbidden' }]);
   const is = (name: string, value: unknown): boolean => !query.has(name) || query.get(name) === value;
   const words = query.get('search')?.toLowerCase();
-  const rows = (await customers.all()).filter(
-    (one) =>
-      one['is_deleted'] !== true &&
-      is('id', one.id) &&
-      is('email', one['email']) &&
-      is('status', one['status']) &&
-      (words === undefined || String(one['name']).toLowerCase().includes(words)),
+  const email = query.get('email');
+  const candidates = email === null ? await customers.all() : await customers.having('email', email);
+  const rows = candidates.filter(
+    (customer) =>
+      customer['is_deleted'] !== true &&
+      is('id', customer.id) &&
+      is('status', customer['status']) &&
+      (words === undefined || String(customer['name']).toLowerCase().includes(words)),
   );
-  const sortBy = query.get('sort_by') ?? 'created_at';
-  rows.sort((a, b) => String(a[sortBy] ?? '').localeCompare(String(b[sortBy] ?? '')));
+  rows.sort(byField(query.get('sort_by') ?? 'created_at'));
   if (query.get('descending') !== 'false') rows.reverse();
   if (query.get('direction') === 'prev') rows.reverse();
 
-  const limit = Number(query.get('limit') ?? 50);
-  const from = Number(query.get('cursor') ?? 0);
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1000 || !Number.isSafeInteger(from))
-    return refuse(400, 'Invalid request parameters');
-  const hasMore = from + limit < rows.length;
+  const page = pageOf(rows, query, { size: 50, maxSize: 1000 });
+  if (!page) return refuse(400, 'Invalid request parameters');
   return {
     status: 200,
     body: {
-      items: rows.slice(from, from + limit),
-      next_cursor: hasMore ? String(from + limit) : null,
-      has_more: hasMore,
+      items: page.rows,
+      next_cursor: page.nextCursor,
+      has_more: page.nextCursor !== null,
       ...(query.get('include_total_count') === 'true' && { total_count: rows.length }),
     },
   };

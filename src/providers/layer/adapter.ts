@@ -1,42 +1,51 @@
 import type { z } from 'zod';
 import { CustomerError } from '../../errors.ts';
-import {
-  HttpClient,
-  path,
-  type Call,
-  type HttpRequest,
-  type HttpResponse,
-  type ProviderRefusal,
-} from '../../http-client.ts';
-import { isRecord, textOf } from '../../text.ts';
-import { Turns } from '../../turns.ts';
-import type { Accepted, Changes, Fields, Page, Provider, ProviderCustomer, Traits, Updated } from '../provider.ts';
-import { notUnderstood, readRows } from '../rows.ts';
-import { layerDocuments } from './documents.ts';
-import type { Tokens } from './tokens.ts';
+import type { Call } from '../../http-client/call.ts';
+import { path } from '../../http-client/request.ts';
+import type { AccountNames } from '../account.ts';
+import { CustomerClient, type Connection } from '../customer-client.ts';
+import type { CreateResult, Changes, Fields, Nearby, Page, Provider, ProviderCustomer, Traits } from '../provider.ts';
+import { collect, endCircle, notChanged, notUnderstood, unwrap, walkPages } from '../replies.ts';
+import { distinctPart } from '../spelling.ts';
+import { layerDocuments, layerMeanings } from './documents.ts';
+import { notesName, parseError, readCustomer, readDocument, readPage } from './replies.ts';
+import { withTokens, type Tokens } from './tokens.ts';
 
-export interface LayerOptions {
-  readonly baseUrl: string;
+export interface LayerOptions extends Connection {
   readonly businessId: string;
-  readonly account: () => string;
   readonly tokens: Tokens;
-  /** The variables a person should look at when the credentials are refused. */
-  readonly credentials: string;
   readonly secrets: readonly string[];
 }
 
 type Documents = typeof layerDocuments;
 
+const NOT_OFFERED: ReadonlySet<number | undefined> = new Set([404, 405, 501]);
+/** The maximum number of pages of customers that share a part of a name. */
+const MAX_NAMED_PAGES = 5;
+/** The documentation does not limit the page size, so this size is tried first. */
+const MAX_PAGE = 1_000;
+
+/** Fields that the page of PATCH (https://docs.layerfi.com/api-reference/v1/patch-update-customer) omits. */
+const PUT_ONLY: ReadonlySet<string> = new Set(['external_id', 'tags']);
+
 const traits: Traits = {
+  meanings: layerMeanings,
   externalIdField: 'external_id',
-  onCreate: 'The same external_id again updates that customer.',
-  onArchive: 'Hides the customer from lists; restore_customer undoes it.',
+  externalIdKeptBy: 'provider',
+  onCreate: 'Repeating an external_id updates that customer.',
+  onArchive: 'Hide a customer from lists.',
   archiveCanBeUndone: true,
   createUpserts: true,
-  externalIdInUpdate: 'written',
   limitField: 'limit',
+  cursorField: 'cursor',
   externalIdFilter: 'external_id_contains',
   nameFilter: 'name_contains',
+  archivedFilter: 'include_archived',
+  exactFilters: { external_id: 'external IDs', name: 'names' },
+  totalFilter: 'show_total_count',
+  identity: { names: ['company_name', 'individual_name'], emails: ['email'] },
+  searched: { phones: ['mobile_phone', 'office_phone'], texts: ['address_string'] },
+  newestFirst: false,
   clearable: [
     'individual_name',
     'company_name',
@@ -47,226 +56,200 @@ const traits: Traits = {
     'notes',
     'tags',
   ],
+  display: {
+    names: ['company_name', 'individual_name'],
+    email: 'email',
+    status: 'status',
+    externalId: 'external_id',
+    hidden: ['type'],
+    defaults: { status: 'ACTIVE' },
+    labels: { address_string: 'Address', transaction_tags: 'Tags' },
+  },
 };
 
-/** Layer's wire. Pages: https://docs.layerfi.com/api-reference/customer/ */
+/** Layer's API. Pages: https://docs.layerfi.com/api-reference/customer/ */
 export class Layer implements Provider<Documents> {
   readonly name = 'layer';
   readonly title = 'Layer';
   readonly documents = layerDocuments;
   readonly traits = traits;
   readonly #tokens: Tokens;
-  readonly #account: () => string;
-  readonly #http: HttpClient;
-  readonly #customers: string;
-  readonly #turns = new Turns();
+  readonly #names: AccountNames;
+  readonly #client: CustomerClient;
+  /** `true` until Layer refuses PATCH itself and accepts PUT. */
+  #patches = true;
+  /** `true` until Layer refuses a page of that size. */
+  #takesMaxPage = true;
 
   constructor(options: LayerOptions) {
-    this.#account = options.account;
+    this.#names = options;
     this.#tokens = options.tokens;
-    this.#http = new HttpClient({
+    this.#client = new CustomerClient({
+      ...options,
       title: this.title,
-      baseUrl: options.baseUrl,
-      credentials: options.credentials,
-      address: 'LAYER_BASE_URL and LAYER_ENVIRONMENT',
-      secrets: options.secrets,
-      readRefusal,
+      customers: path`/v1/businesses/${options.businessId}/customers`,
+      readCustomer,
+      parseError,
+      authorize: withTokens(options.tokens),
     });
-    this.#customers = path`/v1/businesses/${options.businessId}/customers`;
   }
 
   get account(): string {
-    return this.#account();
+    return this.#names.account();
+  }
+
+  get formerAccounts(): readonly string[] {
+    return this.#names.formerAccounts?.map((name) => name()) ?? [];
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#http.close(), this.#tokens.close()]);
+    await Promise.all([this.#client.close(), this.#tokens.close()]);
   }
 
-  async createCustomer(document: z.output<Documents['create']>, call: Call): Promise<Accepted> {
-    const { status, body } = await this.#send(
-      { effect: 'create', method: 'POST', path: this.#customers, json: document },
-      call,
-    );
-    const customer = readCustomer(body);
-    return { customer, document: customer?.document ?? unwrap(body), existed: status === 200 };
+  /** "This endpoint is idempotent using the external_id field" (https://docs.layerfi.com/api-reference/customer/create-customer). */
+  async createCustomer(json: z.output<Documents['create']>, call: Call): Promise<CreateResult> {
+    const { status, body } = await this.#client.send({ effect: 'create', method: 'POST', json }, call);
+    const document = unwrap(body);
+    return { customer: readDocument(document), document, existed: status === 200 };
   }
 
   /**
-   * The page does not say what PUT does with a field that is left out, so the whole document goes back with the changes
-   * in it, tags included. What is cleared is sent as null or as an empty list, which means the same under both readings.
+   * PATCH with the changes. The page of PUT does not state what happens to omitted fields, so if only PUT is possible, the
+   * whole document is sent with the changes merged. Cleared fields are sent as null or an empty list, which means the same in
+   * both cases.
    */
-  async updateCustomer(id: string, changes: Changes, call: Call, foundBy?: string): Promise<Updated> {
-    // Two updates at once would each put back what the other has changed.
-    return this.#turns.take(id, () => this.#merge(id, changes, call, foundBy));
+  async updateCustomer(before: ProviderCustomer, changes: Changes, call: Call): Promise<ProviderCustomer | undefined> {
+    const cleared = changes.clear.map((field) => [field, field === 'tags' ? [] : null]);
+    const wanted = { ...changes.set, ...Object.fromEntries(cleared) };
+    return this.replacesDocument(before, changes)
+      ? this.#replace(before.id, { ...before.fields, ...wanted }, call)
+      : this.#patch(before.id, wanted, call);
   }
 
-  async #merge(id: string, { set, clear }: Changes, call: Call, foundBy?: string): Promise<Updated> {
-    const before = await this.getCustomer(id, call);
-    if (foundBy !== undefined && before.externalId !== foundBy) {
-      throw new CustomerError(
-        'not_found',
-        `The Layer customer ${id} has another external_id by now. Use search_customer to find the one you mean.`,
-      );
+  replacesDocument({ document }: ProviderCustomer, { set, clear }: Changes): boolean {
+    const putOnly = (name: string): boolean =>
+      PUT_ONLY.has(name) || (name === 'notes' && notesName(document) === 'notes');
+    return !this.#patches || [...Object.keys(set), ...clear].some(putOnly);
+  }
+
+  /** Members that are documented only in answers. PATCH may accept them anyway, so each is tried separately. */
+  async putBack(id: string, extras: Fields, call: Call): Promise<void> {
+    for (const member of Object.entries(extras))
+      await this.#client
+        .write(id, { method: 'PATCH', json: Object.fromEntries([member]) }, call)
+        .catch(() => undefined);
+  }
+
+  async #patch(id: string, { notes, ...others }: Fields, call: Call): Promise<ProviderCustomer | undefined> {
+    try {
+      const json = { ...others, ...(notes !== undefined && { memo: notes }) };
+      return await this.#client.write(id, { method: 'PATCH', json }, call);
+    } catch (error) {
+      // A 404 may also refer to the customer.
+      const isThere = async (): Promise<boolean> =>
+        (await this.getCustomer(id, call).catch(() => undefined)) !== undefined;
+      if (isNotOffered(error) && (!isNotFound(error) || (await isThere()))) this.#patches = false;
+      throw error;
     }
-    const present = this.fieldsOf(before);
-    const wanted: Fields = {
-      ...set,
-      ...Object.fromEntries(clear.map((field) => [field, field === 'tags' ? [] : null])),
-    };
-    const changed = Object.keys(wanted).filter((field) => !sameField(wanted[field], present[field]));
-    if (changed.length === 0) return { customer: before, changed };
-
-    const { body } = await this.#send(
-      {
-        effect: 'idempotent',
-        byId: true,
-        method: 'PUT',
-        path: this.#customers + path`/${id}`,
-        json: { ...present, ...wanted },
-      },
-      call,
-    );
-    const customer = readCustomer(body);
-    return customer
-      ? { customer, changed }
-      : { customer: await this.getCustomer(id, call).catch(() => before), changed, unread: true };
   }
 
-  async getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
-    const { body } = await this.#send(
-      { effect: 'read', byId: true, method: 'GET', path: this.#customers + path`/${id}` },
-      call,
-    );
-    const customer = readCustomer(body);
-    if (!customer) throw notUnderstood(this.title);
-    return customer;
+  async #replace(id: string, json: Fields, call: Call): Promise<ProviderCustomer | undefined> {
+    // Sent again unchanged, it would revert what others wrote in between.
+    const put = (document: Fields): Promise<ProviderCustomer | undefined> =>
+      this.#client.write(id, { method: 'PUT', effect: 'create', json: document }, call);
+    const answer = await put(json).catch((error: unknown) => {
+      // In this case it was not PATCH that was refused.
+      if (isNotOffered(error)) this.#patches = true;
+      throw error;
+    });
+    const { notes, ...others } = json;
+    const taken = !answer || notes === undefined || (answer.fields['notes'] ?? null) === notes;
+    // Newer pages have only `memo`, and without PATCH no other call can write it.
+    return taken || this.#patches ? answer : put({ ...others, memo: notes }).catch(() => undefined);
+  }
+
+  getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
+    return this.#client.get(id, call);
   }
 
   async searchCustomers(query: z.output<Documents['search']>, call: Call): Promise<Page> {
-    const { body } = await this.#send({ effect: 'read', method: 'GET', path: this.#customers, query }, call);
-    const rows = readRows(
-      this.title,
-      Array.isArray(body) ? body : isRecord(body) ? body['data'] : undefined,
-      readCustomer,
-    );
-    const meta = isRecord(body) && isRecord(body['meta']) ? body['meta'] : {};
-    const pagination = isRecord(meta['pagination']) ? meta['pagination'] : {};
-    const nextCursor = textOf(pagination['cursor']);
-    const hasMore = pagination['has_more'] === true;
-    return {
-      ...rows,
-      hasMore,
-      nextCursor: hasMore ? nextCursor : undefined,
-      total: typeof pagination['total_count'] === 'number' ? pagination['total_count'] : undefined,
-    };
+    return endCircle(this.title, await this.#page(query, call), query.cursor);
   }
 
-  async archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
+  async listCustomers(cursor: string | undefined, call: Call): Promise<Page> {
+    const query = { include_archived: true, ...(cursor !== undefined && { cursor }) };
+    if (!this.#takesMaxPage) return this.searchCustomers(query, call);
+    try {
+      return await this.searchCustomers({ ...query, limit: MAX_PAGE }, call);
+    } catch (error) {
+      if (!(error instanceof CustomerError) || error.kind !== 'invalid_input') throw error;
+      const page = await this.searchCustomers(query, call);
+      this.#takesMaxPage = false;
+      return page;
+    }
+  }
+
+  archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
     return this.#changeStatus(id, 'archive', call);
   }
 
-  async restoreCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
+  restoreCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
     return this.#changeStatus(id, 'unarchive', call);
   }
 
-  /** Layer has no look-up by external id, but the list filters by it; archived ones have it still. */
-  async findByExternalId(externalId: string, call: Call): Promise<ProviderCustomer | undefined> {
-    const page = await this.searchCustomers({ external_id: externalId, include_archived: true }, call);
-    return page.customers.find((customer) => customer.externalId === externalId);
+  /** https://docs.layerfi.com/api-reference/v1/merge-customers; what a repeated merge does is not documented, so none is sent. */
+  async mergeCustomers(id: string, idToArchive: string, call: Call): Promise<ProviderCustomer | undefined> {
+    const json = { customer_to_archive_id: idToArchive };
+    const answer = await this.#client.write(id, { method: 'POST', effect: 'create', action: 'merge', json }, call);
+    return answer ?? this.getCustomer(id, call).catch(() => undefined);
   }
 
-  /** The customer under the names that create and update use: `memo` is `notes`, `transaction_tags` are `tags`. */
-  fieldsOf({ document }: ProviderCustomer): Fields {
-    const names = [
-      'external_id',
-      'individual_name',
-      'company_name',
-      'email',
-      'mobile_phone',
-      'office_phone',
-      'address_string',
-    ];
-    const own = document['transaction_tags'] ?? document['tags'];
-    const tags = (Array.isArray(own) ? own : [])
-      .filter(isRecord)
-      .filter((tag) => !tag['deleted_at'] && !tag['archived_at'])
-      .map(({ key, value }) => ({ key, value }));
-    const notes = textOf(document['notes']) ?? textOf(document['memo']);
-    const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
-    return Object.fromEntries([
-      ...names.flatMap((name) => (isGiven(document[name]) ? [[name, document[name]]] : [])),
-      ...(notes === undefined ? [] : [['notes', notes]]),
-      ...(tags.length === 0 ? [] : [['tags', tags]]),
-    ]);
+  /** Layer has no look-up by external id, but the list filters by it; archived ones have it still. */
+  async findByExternalId(externalId: string, call: Call): Promise<readonly ProviderCustomer[]> {
+    const page = await this.searchCustomers({ external_id: externalId, include_archived: true }, call);
+    const found = page.customers
+      .filter((customer) => customer.externalId === externalId)
+      .toSorted((a, b) => Number(a.state !== 'active') - Number(b.state !== 'active'));
+    // It may be among the rows that could not be read.
+    if (found.length === 0 && page.warnings.length > 0) throw notUnderstood(this.title);
+    return found;
+  }
+
+  /** The list can filter by names only. It cannot search for an email, but its rows contain one. */
+  async findSimilar({ company_name, individual_name }: z.output<Documents['create']>, call: Call): Promise<Nearby> {
+    const parts = new Set([company_name, individual_name].flatMap((name) => distinctPart(name ?? '') ?? []));
+    const lists = await Promise.all([...parts].map((part) => this.#named(part, call)));
+    const found = new Map(lists.flatMap(({ customers }) => customers).map((customer) => [customer.id, customer]));
+    return { customers: [...found.values()], complete: lists.every(({ complete }) => complete) };
+  }
+
+  #named(part: string, call: Call): Promise<Nearby> {
+    const query = { name_contains: part, include_archived: true };
+    return collect(
+      walkPages(this.title, MAX_NAMED_PAGES, (cursor) =>
+        this.#page({ ...query, ...(cursor !== undefined && { cursor }) }, call),
+      ),
+    );
+  }
+
+  async #page(query: z.output<Documents['search']>, call: Call): Promise<Page> {
+    const { body } = await this.#client.send({ effect: 'read', method: 'GET', query }, call);
+    return readPage(this.title, body);
   }
 
   async #changeStatus(id: string, action: 'archive' | 'unarchive', call: Call): Promise<ProviderCustomer | undefined> {
-    const { body } = await this.#send(
-      { effect: 'idempotent', byId: true, method: 'POST', path: this.#customers + path`/${id}/${action}` },
-      call,
-    );
-    return readCustomer(body) ?? this.getCustomer(id, call).catch(() => undefined);
-  }
-
-  /**
-   * With a token, and with another one when Layer says that it has run out. A token that was good once may run out again at
-   * the hands of other calls; a fresh one that is refused at once means that the credentials are wrong.
-   */
-  async #send(request: HttpRequest, call: Call): Promise<HttpResponse> {
-    for (let renewals = 0; ; renewals += 1) {
-      const token = await this.#tokens.current(call);
-      try {
-        const response = await this.#http.send(
-          { ...request, headers: { authorization: `Bearer ${token.value}` } },
-          call,
-        );
-        token.proven = true;
-        return response;
-      } catch (error) {
-        if (!(error instanceof CustomerError) || error.kind !== 'unauthorized') throw error;
-        if ((renewals > 0 && !token.proven) || !this.#tokens.renew(token)) throw error;
-      }
-    }
+    const answer = await this.#client.write(id, { method: 'POST', action }, call);
+    const changed = answer ?? (await this.getCustomer(id, call).catch(() => undefined));
+    if (changed && changed.state !== (action === 'archive' ? 'archived' : 'active')) throw notChanged(this.title);
+    return changed;
   }
 }
 
-/** `errors[]` (https://docs.layerfi.com/api-details/json-data). */
-function readRefusal(body: unknown): ProviderRefusal {
-  const errors = isRecord(body) && Array.isArray(body['errors']) ? body['errors'].filter(isRecord) : [];
-  const sentences = errors.flatMap(
-    (error) => textOf(error['description']) ?? textOf(error['error_enum']) ?? textOf(error['type']) ?? [],
-  );
-  return { message: sentences.length === 0 ? undefined : sentences.join('; ') };
+/** Whether a call itself is not supported, regardless of its content. */
+function isNotOffered(error: unknown): boolean {
+  return error instanceof CustomerError && NOT_OFFERED.has(error.status);
 }
 
-/** Published pages show both `{data: …}` and the bare object. */
-function unwrap(body: unknown): Fields {
-  const inner = isRecord(body) && isRecord(body['data']) ? body['data'] : body;
-  return isRecord(inner) ? inner : {};
-}
-
-function readCustomer(body: unknown): ProviderCustomer | undefined {
-  const document = unwrap(body);
-  const id = textOf(document['id']);
-  if (id === undefined) return undefined;
-  return {
-    id,
-    externalId: textOf(document['external_id']),
-    name: textOf(document['company_name']) ?? textOf(document['individual_name']),
-    state: document['status'] === 'ARCHIVED' ? 'archived' : 'active',
-    createdAt: undefined,
-    document,
-  };
-}
-
-function sameField(wanted: unknown, present: unknown): boolean {
-  if (Array.isArray(wanted)) return tagList(wanted) === tagList(present);
-  return (wanted ?? '') === (present ?? '');
-}
-
-/** Tags as one comparable text; their order means nothing. */
-function tagList(tags: unknown): string {
-  const list = Array.isArray(tags) ? tags.filter(isRecord) : [];
-  return JSON.stringify(list.map(({ key, value }) => [key, value]).sort());
+function isNotFound(error: unknown): boolean {
+  return error instanceof CustomerError && error.status === 404;
 }

@@ -4,10 +4,15 @@
 //   search  https://docs.notify.nl/customers/search-customer and https://docs.notify.nl/customers (list)
 //   limits of RegistrationNumber and Language, and the languages: https://docs.notify.nl/information/fields
 import { z } from 'zod';
+import { looksLikeEmail, NO_EMAIL } from '../../text.ts';
+import { externalId } from '../external-id.ts';
 
 const text = (longest: number) => z.string().max(longest);
 
-const CustomerCode = text(250).describe('Your unique customer code').optional();
+/** https://docs.notify.nl/information/fields: a wrong format is refused. */
+const email = text(250).refine(looksLikeEmail, NO_EMAIL);
+
+const CustomerCode = externalId(250).describe('Your unique customer code').optional();
 
 const writable = {
   Name: text(250).describe('Customer name').optional(),
@@ -18,8 +23,8 @@ const writable = {
   Contact: text(250).describe('Full name of the contact').optional(),
   Phone: text(20).describe('Phone number').optional(),
   Mobile: text(20).describe('Mobile number').optional(),
-  Email: text(250).describe('Email address').optional(),
-  InvoiceEmail: text(250).describe('For invoices only').optional(),
+  Email: email.describe('Email address').optional(),
+  InvoiceEmail: email.describe('For invoices only').optional(),
   RegistrationNumber: text(10).describe('Chamber of Commerce number').optional(),
   Language: z
     .enum(['dutch', 'english', 'german', 'french'])
@@ -31,12 +36,27 @@ export const notifyDocuments = {
   create: z.strictObject({
     CustomerCode,
     ...writable,
-    Overwrite: z.boolean().describe('Overwrite the one with this code; better update_customer').optional(),
+    Overwrite: z.boolean().describe('Overwrite the customer with this code; prefer an update').optional(),
   }),
   update: z.strictObject(writable),
   search: z.strictObject({
-    Customer: text(250).describe('Exact CustomerCode').optional(),
+    Customer: externalId(250).describe('Exact CustomerCode, not a name').optional(),
     Limit: z.number().int().min(1).max(250).describe('Page size').optional(),
-    From: z.string().describe('next_cursor of the last page').optional(),
+    From: z.string().describe('next_cursor from the previous page').optional(),
   }),
 };
+
+export const notifyMeanings = {
+  Name: 'name',
+  Address: 'street',
+  Postalcode: 'postcode',
+  City: 'city',
+  Country: 'country',
+  Contact: 'contact_name',
+  Phone: 'phone',
+  Mobile: 'mobile',
+  Email: 'email',
+  InvoiceEmail: 'billing_email',
+  RegistrationNumber: 'registration',
+  Language: 'language',
+} as const;

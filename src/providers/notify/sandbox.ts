@@ -9,7 +9,7 @@ export const notifySandbox = { apiKey: 'test_sandbox' } as const;
 const HAL = 'application/hal+json';
 const ADDRESS = ['Address', 'Postalcode', 'City', 'Country'];
 
-/** Notify's customer API as its pages describe it. Getting one is not on them, so it is not here either. */
+/** Notify's customer API as documented. It has no call that gets one customer, because the pages have none. */
 export async function handleNotify(request: SandboxRequest, customers: SandboxCustomers): Promise<SandboxReply> {
   const { method, headers, segments } = request;
   const [version, collection, id] = segments;
@@ -39,12 +39,12 @@ async function create(request: SandboxRequest, customers: SandboxCustomers): Pro
   const sent = readForm(request, notifyDocuments.create.omit({ Overwrite: true }));
   if ('status' in sent) return sent;
   const code = sent.fields['CustomerCode'];
-  const twin = code ? (await customers.all()).find((one) => one['customerCode'] === code) : undefined;
+  const [existing] = code ? await customers.having('customerCode', code) : [];
   const overwrite = [...request.query].some(([name, value]) => name.toLowerCase() === 'overwrite' && value === 'true');
-  if (twin && !overwrite) return refuse(400, 'Bad Request', 'Customer already exists');
+  if (existing && !overwrite) return refuse(400, 'Bad Request', 'Customer already exists');
   const blank = {
     resource: 'customer',
-    id: twin?.id ?? randomUUID(),
+    id: existing?.id ?? randomUUID(),
     customerCode: code ?? '',
     name: '',
     address: { address: '', postalcode: '', city: '', country: 'NL' },
@@ -62,7 +62,7 @@ async function create(request: SandboxRequest, customers: SandboxCustomers): Pro
 async function search(request: SandboxRequest, customers: SandboxCustomers): Promise<SandboxReply> {
   const sent = readForm(request, notifyDocuments.search.pick({ Customer: true }));
   if ('status' in sent) return sent;
-  const found = (await customers.all()).find((one) => one['customerCode'] === sent.fields['Customer']);
+  const [found] = await customers.having('customerCode', sent.fields['Customer']);
   if (!found) return refuse(404, 'Not Found', 'Customer not found');
   return {
     status: 200,
@@ -71,7 +71,7 @@ async function search(request: SandboxRequest, customers: SandboxCustomers): Pro
   };
 }
 
-/** Newest first, from an id on, that one included. */
+/** Newest first, starting with the customer `from`. */
 async function list({ query, origin }: SandboxRequest, customers: SandboxCustomers): Promise<SandboxReply> {
   const given = new Map([...query].map(([name, value]) => [name.toLowerCase(), value]));
   const limit = Number(given.get('limit') ?? 50);
@@ -79,10 +79,10 @@ async function list({ query, origin }: SandboxRequest, customers: SandboxCustome
     return refuse(400, 'Bad Request', 'Field limit in wrong format');
   const rows = (await customers.all()).reverse();
   const from = given.get('from');
-  const start = from === undefined ? 0 : rows.findIndex((one) => one.id === from);
+  const start = from === undefined ? 0 : rows.findIndex((row) => row.id === from);
   if (start < 0) return refuse(404, 'Not Found', 'Customer not found');
-  const link = (one: SandboxCustomer | undefined) =>
-    one ? { href: `${origin}/v2/customers?limit=${limit}&from=${one.id}`, type: HAL } : null;
+  const link = (first: SandboxCustomer | undefined) =>
+    first ? { href: `${origin}/v2/customers?limit=${limit}&from=${first.id}`, type: HAL } : null;
   const page = rows.slice(start, start + limit);
   const links = {
     previous: link(start > 0 ? rows[Math.max(0, start - limit)] : undefined),
@@ -91,7 +91,7 @@ async function list({ query, origin }: SandboxRequest, customers: SandboxCustome
   return { status: 200, contentType: HAL, body: { customers: page, count: page.length, links } };
 }
 
-/** The form fields under the names of the documents; Notify does not mind their case. */
+/** The form fields under the names of the documents; Notify ignores case. */
 function readForm(request: SandboxRequest, schema: z.ZodObject): { fields: Record<string, string> } | SandboxReply {
   if (!String(request.headers['content-type']).startsWith('application/x-www-form-urlencoded')) {
     return refuse(415, 'Unsupported Media Type', 'The body must be form-encoded');

@@ -1,0 +1,17 @@
+import { MAX_SIMILAR, SPELLED } from './scoring.ts';
+
+/** The number of digits up to which a code may have lost leading zeros. */
+const MAX_PADDED = 8;
+
+/** The codes that differ from a typed one in case or in leading zeros, each with its score, for lists that find only exact codes. */
+export function codeSpellings(typed: string): ReadonlyMap<string, number> {
+  const text = typed.trim();
+  const scores = new Map([[text, 1]]);
+  const add = (code: string, score: number): void => void (scores.has(code) || scores.set(code, score));
+  add(text.toUpperCase(), SPELLED);
+  add(text.toLowerCase(), SPELLED);
+  const [, before = '', digits, after = ''] = /^(\D*)0*(\d+)(\D*)$/.exec(text) ?? [];
+  for (let length = digits?.length ?? Infinity; length <= Math.max(MAX_PADDED, digits?.length ?? 0); length += 1)
+    add(`${before}${digits?.padStart(length, '0')}${after}`, MAX_SIMILAR);
+  return scores;
+}

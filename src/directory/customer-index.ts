@@ -1,0 +1,230 @@
+import { typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
+import { sameEntry, type Entry, type Value } from './entry.ts';
+
+/** The places of the entries that contain a term, usually one. */
+type Places = number | number[];
+
+/** Particles of names, which are often written together with the next word. */
+const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'ter', 'ten', 'la', 'le', 'di', 'da', 'del', 'mc', 'mac']);
+/** The number of final digits by which phone numbers with and without a country code are compared. */
+const PHONE_TAIL = 7;
+/** The minimum similarity of a word to its beginning. */
+const PREFIX = 0.7;
+const MIN_PREFIX = 3;
+/** Scripts that separate no words: a typed word can be any part of a written one. */
+const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}]/u;
+const MIN_UNSPACED = 2;
+
+/** The kinds of terms. */
+export type TermKind = 'word' | 'joined' | 'email' | 'domain' | 'phone' | 'code' | 'initials';
+
+/**
+ * Entries by their terms. A changed entry gets a new place, and its old place stays empty. The index is rebuilt once too many are
+ * empty.
+ */
+export class CustomerIndex {
+  #entries: (Entry | undefined)[] = [];
+  readonly #places = new Map<string, number>();
+  readonly #terms: Readonly<Record<TermKind, Map<string, Places>>> = {
+    word: new Map(),
+    joined: new Map(),
+    email: new Map(),
+    domain: new Map(),
+    phone: new Map(),
+    code: new Map(),
+    initials: new Map(),
+  };
+  readonly #wordsByLength = new Map<number, Set<string>>();
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  has(id: string): boolean {
+    return this.#places.has(id);
+  }
+
+  /** All entries, in the order of their last change. */
+  *entries(): Generator<Entry> {
+    for (const entry of this.#entries) if (entry) yield entry;
+  }
+
+  get(id: string): Entry | undefined {
+    return this.at(this.#places.get(id) ?? -1);
+  }
+
+  /** The entry at a place; `undefined` if it was deleted or changed. */
+  at(place: number): Entry | undefined {
+    return this.#entries[place];
+  }
+
+  placeOf(id: string): number | undefined {
+    return this.#places.get(id);
+  }
+
+  put(entry: Entry): void {
+    const before = this.get(entry.id);
+    if (before && sameEntry(before, entry)) return;
+    if (before) this.delete(entry.id);
+    const place = this.#entries.push(entry) - 1;
+    this.#places.set(entry.id, place);
+    for (const value of entry.values)
+      for (const [kind, term] of termsOf(value)) {
+        if (kind === 'word') this.#addWord(term);
+        add(this.#terms[kind], term, place);
+      }
+    if (this.#entries.length > 2 * this.size + 1_000) this.#rewrite();
+  }
+
+  delete(id: string): void {
+    const place = this.#places.get(id);
+    if (place === undefined) return;
+    this.#entries[place] = undefined;
+    this.#places.delete(id);
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#places.clear();
+    for (const terms of Object.values(this.#terms)) terms.clear();
+    this.#wordsByLength.clear();
+  }
+
+  /** The places of a term; some may be empty. */
+  placesOf(kind: TermKind, term: string): readonly number[] {
+    const places = this.#terms[kind].get(term);
+    return typeof places === 'number' ? [places] : (places ?? []);
+  }
+
+  /** The words that a typed word may mean, each with its similarity: 1 for the word itself. */
+  wordsLike(typed: string): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    const maxTypos = typosAllowed(typed.length + 1);
+    const unspaced = UNSPACED.test(typed);
+    for (const [length, words] of this.#wordsByLength) {
+      const isNear = Math.abs(length - typed.length) <= maxTypos;
+      const isLonger = length > typed.length && typed.length >= MIN_PREFIX;
+      if (!isNear && !isLonger && !unspaced) continue;
+      const allowed = typosAllowed(Math.max(length, typed.length));
+      for (const word of words) {
+        const part = unspaced ? partOf(typed, word) : 0;
+        const similarity = Math.max(part, similarityOf(typed, word, isNear ? allowed : 0));
+        if (similarity > 0) found.set(word, similarity);
+      }
+    }
+    return found;
+  }
+
+  /** The emails that differ from this one by a typo. */
+  emailsLike(email: string): readonly string[] {
+    const maxTypos = typosAllowed(email.length);
+    return [...this.#terms.email.keys()].filter(
+      (other) => other !== email && typosBetween(email, other, maxTypos) <= maxTypos,
+    );
+  }
+
+  #addWord(word: string): void {
+    const words = this.#wordsByLength.get(word.length);
+    if (words) words.add(word);
+    else this.#wordsByLength.set(word.length, new Set([word]));
+  }
+
+  #rewrite(): void {
+    const entries = [...this.entries()];
+    this.clear();
+    for (const entry of entries) this.put(entry);
+  }
+}
+
+function add(terms: Map<string, Places>, term: string, place: number): void {
+  const places = terms.get(term);
+  if (places === undefined) terms.set(term, place);
+  else if (typeof places === 'number') {
+    if (places !== place) terms.set(term, [places, place]);
+  } else if (places.at(-1) !== place) places.push(place);
+}
+
+function similarityOf(typed: string, word: string, allowed: number): number {
+  if (typed === word) return 1;
+  const typos = allowed > 0 ? typosBetween(typed, word, allowed) : 1;
+  const similar = typos <= allowed ? 1 - typos / Math.max(typed.length, word.length) : 0;
+  const begins = typed.length >= MIN_PREFIX && word.startsWith(typed);
+  return Math.max(similar, begins ? PREFIX + (0.95 - PREFIX) * (typed.length / word.length) : 0);
+}
+
+/** The similarity of two words of which one contains the other. */
+function partOf(a: string, b: string): number {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  if (short.length < MIN_UNSPACED || short === long || !long.includes(short) || !UNSPACED.test(short)) return 0;
+  return PREFIX + (0.95 - PREFIX) * (short.length / long.length);
+}
+
+function termsOf({ kind, folded, words }: Value): [TermKind, string][] {
+  switch (kind) {
+    case 'email':
+      return [
+        ['email', folded],
+        ['domain', domainOf(folded)],
+        ...words.map((word): [TermKind, string] => ['word', word]),
+      ];
+    case 'phone':
+      return [['phone', phoneTail(folded)]];
+    case 'code':
+      return [['code', withoutLeadingZeros(folded)]];
+    default: {
+      const initials = kind === 'name' ? initialsOf(words) : undefined;
+      return [
+        ...words.map((word): [TermKind, string] => ['word', word]),
+        ...[...glued(words), ...abbreviated(words)].map((word): [TermKind, string] => ['word', word]),
+        ...(words.length > 1 ? [['joined', folded] satisfies [TermKind, string]] : []),
+        ...(initials === undefined ? [] : [['initials', initials] satisfies [TermKind, string]]),
+      ];
+    }
+  }
+}
+
+/** The words, with particles written together with the next word. */
+export function mergeParticles(words: readonly string[]): string[] {
+  const merged: string[] = [];
+  let run = '';
+  for (const word of words) {
+    run += word;
+    if (PARTICLES.has(word)) continue;
+    merged.push(run);
+    run = '';
+  }
+  return run === '' ? merged : [...merged, run];
+}
+
+/** The additional words that arise if particles are written together with the next word. */
+export function glued(words: readonly string[]): string[] {
+  return words.some((word) => PARTICLES.has(word)) ? mergeParticles(words).filter((word) => !words.includes(word)) : [];
+}
+
+/** The words with `van der` and its kin abbreviated and joined to the next word: `vdberg` for `van den Berg` and `v.d. Berg`. */
+export function abbreviate(words: readonly string[]): string[] {
+  return words
+    .join(' ')
+    .replace(/\b(?:vd|(?:v|van) (?:d|de|den|der)) (?=\p{L})/gu, 'vd')
+    .split(' ');
+}
+
+/** The additional words that arise by {@link abbreviate}. */
+export function abbreviated(words: readonly string[]): string[] {
+  return words.includes('vd') || words.includes('van') || words.includes('v')
+    ? abbreviate(words).filter((word) => !words.includes(word))
+    : [];
+}
+
+/** The first letters of a name of two words or more. */
+export function initialsOf(words: readonly string[]): string | undefined {
+  return words.length < 2 ? undefined : words.map((word) => word.charAt(0)).join('');
+}
+
+export function domainOf(email: string): string {
+  return email.slice(email.lastIndexOf('@') + 1);
+}
+
+export function phoneTail(folded: string): string {
+  return folded.slice(-PHONE_TAIL);
+}

@@ -1,0 +1,42 @@
+import { RefusalError, type Context } from './refusal.ts';
+
+const MAX_BODY = 1024 * 1024;
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The JSON value of a body.
+ * @throws RefusalError for a body that is too large, incomplete, or not JSON in UTF-8. Invalid UTF-8 is never replaced, because
+ * that would change a name.
+ */
+export async function readJson(c: Context): Promise<unknown> {
+  const bytes = await readBytes(c);
+  try {
+    return JSON.parse(UTF8.decode(bytes));
+  } catch {
+    throw new RefusalError({ status: 400, message: 'The body is not JSON.', code: -32700 });
+  }
+}
+
+/** The rest of a body that is too large is still received; otherwise the caller would never read the answer. */
+function readBytes(c: Context): Promise<Buffer> {
+  const tooLarge = new RefusalError({ status: 413, message: `The body exceeds the limit of ${MAX_BODY} bytes.` });
+  const brokenOff = new RefusalError({ status: 400, message: 'The body is incomplete.' });
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  if (Number(c.req.header('content-length') ?? 0) > MAX_BODY) {
+    reject(tooLarge);
+    return promise;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  c.env.incoming
+    .on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MAX_BODY) reject(tooLarge);
+      else chunks.push(chunk);
+    })
+    .once('end', () => resolve(Buffer.concat(chunks)))
+    // The caller has disconnected, or was so slow that Node closed its connection.
+    .once('error', () => reject(brokenOff))
+    .once('close', () => reject(brokenOff));
+  return promise;
+}

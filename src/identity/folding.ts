@@ -1,0 +1,131 @@
+import { domainToASCII } from 'node:url';
+
+/**
+ * Normalizes texts by which people recognize a customer, so that they can be compared with `===`. Folded texts are only for
+ * comparison; they are never shown and never sent.
+ */
+
+/** Letters that NFKD does not decompose. */
+const LETTERS: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  æ: 'a',
+  ø: 'o',
+  œ: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ı: 'i',
+};
+
+/** Legal forms of common countries, without dots. They are recognized only after the first word. */
+const LEGAL_FORMS = new Set(
+  [
+    'bv nv vof cv bvba sprl cvba vzw', // the Netherlands, Belgium
+    'gmbh mbh ag kg kgaa ug ohg gbr ev eg ek haftungsbeschrankt', // Germany, Austria, Switzerland
+    'inc incorporated llc llp lp ltd limited plc corp corporation pty pvt', // English-speaking countries
+    'sa sarl sas sasu eurl sci', // France
+    'spa srl srls sl slu sau lda', // Italy, Spain, Portugal
+    'ab as asa aps oy oyj', // Nordic countries
+    'spzoo sro doo kft zrt', // Poland, Czechia, the Balkans, Hungary
+  ].flatMap((forms) => forms.split(' ')),
+);
+/** Titles before a name. The word after them is the first of the name. */
+const TITLES = new Set('dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '));
+/** Words that join names or accompany a legal form (`GmbH & Co. KG`). */
+const CONNECTIVES = new Set(['and', 'und', 'en', 'et', 'y', 'co']);
+
+/**
+ * The words of a name in their order: lower case, without accents, punctuation, legal forms and connectives; `ü`, `ue` and `u`
+ * are the same letter, and so are the other umlauts. A name that consists only of such words keeps them.
+ */
+export function nameWords(name: string): readonly string[] {
+  const plain = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[ßæøœłđðþı]/g, (letter) => LETTERS[letter] ?? letter)
+    // Abbreviations are one word: B.V., S.r.l., Sp. z o.o.
+    .replace(/\bsp\.? z ?o\. ?o\b\.?/g, 'spzoo')
+    .replace(/(?<![\p{L}\p{N}])(?:\p{L}\.){2,}\p{L}?/gu, (letters) => letters.replaceAll('.', ''))
+    .replace(/['’`´]/g, '');
+  const words = (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.replace(/([aou])e/g, '$1'));
+  const first = words.findIndex((word) => !TITLES.has(word));
+  const telling = words.filter((word, index) => index <= first || !(LEGAL_FORMS.has(word) || CONNECTIVES.has(word)));
+  return telling.length > 0 ? telling : words;
+}
+
+/** A name in one spelling, independent of the order of its words. Empty if it contains no letter or digit. */
+export function foldName(name: string): string {
+  return nameWords(name).toSorted().join(' ');
+}
+
+/** Whether two names are the same after folding; words may be joined in one of them. */
+export function sameName(a: string, b: string): boolean {
+  const [left, right] = [nameWords(a), nameWords(b)];
+  if (left.length === 0 || right.length === 0) return a.trim() === b.trim() && a.trim() !== '';
+  return left.toSorted().join(' ') === right.toSorted().join(' ') || left.join('') === right.join('');
+}
+
+/** An email address in one spelling, independent of case and of Unicode or punycode in the domain. */
+export function foldEmail(email: string): string {
+  const plain = email
+    .normalize('NFKC')
+    .trim()
+    .replace(/^mailto:/i, '')
+    .toLowerCase();
+  const at = plain.lastIndexOf('@');
+  const domain = plain.slice(at + 1);
+  // `domainToASCII` returns an empty string for an invalid domain.
+  return at < 0 ? plain : `${plain.slice(0, at)}@${domainToASCII(domain) || domain}`;
+}
+
+/** A code in one spelling: any case of letters, without blanks and punctuation. Empty if it contains no letter or digit. */
+export function foldCode(code: string): string {
+  return (
+    code
+      .normalize('NFKC')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  ).join('');
+}
+
+/** A folded code without the zeros that spreadsheets lose: those at the beginning of each run of digits. */
+export function withoutLeadingZeros(code: string): string {
+  return code.replace(/(?<!\d)0+(?=\d)/g, '');
+}
+
+/** The highest number of typos at which two folded words count as the same. Different short words often differ by only one letter. */
+export function typosAllowed(length: number): number {
+  if (length < 4) return 0;
+  return length < 8 ? 1 : 2;
+}
+
+/**
+ * The number of letters to add, remove, replace or swap with the next to turn one word into the other; more than `max` is
+ * returned as `max + 1`.
+ */
+export function typosBetween(a: string, b: string, max: number): number {
+  if (Math.abs(a.length - b.length) > max) return max + 1;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row += 1) {
+    const here = a.charCodeAt(row - 1);
+    const present = [row];
+    let left = row;
+    let min = row;
+    for (let column = 1; column <= b.length; column += 1) {
+      const there = b.charCodeAt(column - 1);
+      const replaced = (last[column - 1] ?? 0) + (here === there ? 0 : 1);
+      left = Math.min(replaced, (last[column] ?? 0) + 1, left + 1);
+      const crossed = here === b.charCodeAt(column - 2) && there === a.charCodeAt(row - 2);
+      if (crossed) left = Math.min(left, (beforeLast[column - 2] ?? 0) + 1);
+      present.push(left);
+      if (left < min) min = left;
+    }
+    if (min > max) return max + 1;
+    beforeLast = last;
+    last = present;
+  }
+  return Math.min(last[b.length] ?? 0, max + 1);
+}

@@ -1,0 +1,111 @@
+import { inTraceOf } from '../telemetry.ts';
+import { isRecord } from '../text.ts';
+import { withoutNulls, type Frame } from './frames.ts';
+import { INVALID_REQUEST, METHOD_NOT_FOUND, RpcError } from './method.ts';
+import {
+  answerModern,
+  errorResponse,
+  HEADER_MISMATCH,
+  isModern,
+  metaOf,
+  MODERN_VERSION,
+  validateModern,
+  versionOf,
+} from './modern.ts';
+import type { McpServer } from './server.ts';
+
+// https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
+
+/** Whether a POST is of this revision: one of its messages or its header says so. */
+export function isModernPost(headers: Headers, messages: readonly unknown[]): boolean {
+  return headers.get('mcp-protocol-version') === MODERN_VERSION || messages.some(isModern);
+}
+
+export interface ModernPost {
+  readonly request: Request;
+  readonly body: unknown;
+  readonly caller: string;
+}
+
+/** Answers one POST, as JSON or, if the caller asked for progress, as an event stream that ends with the response. */
+export async function answerModernPost(server: McpServer, { request, body, caller }: ModernPost): Promise<Response> {
+  const frame: Frame = isRecord(body) ? withoutNulls(body) : {};
+  const { id, method } = frame;
+  const isCall = frame['jsonrpc'] === '2.0' && typeof method === 'string';
+  if (isCall && !('id' in frame)) return new Response(undefined, { status: 202 });
+  try {
+    if (!isCall) throw new RpcError(INVALID_REQUEST, 'The body must be one request of JSON-RPC 2.0.');
+    validateVersion(request.headers, frame);
+    validateModern(server, frame);
+    validateNames(request.headers, frame);
+  } catch (error) {
+    const fault = error instanceof RpcError ? error : server.internalError(error);
+    return Response.json(errorResponse(id, fault), { status: fault.code === METHOD_NOT_FOUND ? 404 : 400 });
+  }
+  const answer = (sendNotification: (notification: object) => void): Promise<object> =>
+    inTraceOf(request.headers, () => answerModern(server, { frame, signal: request.signal, caller, sendNotification }));
+  return metaOf(frame)['progressToken'] !== undefined && accepts(request, 'text/event-stream')
+    ? eventStream(answer)
+    : Response.json(await answer(() => {}));
+}
+
+/** @throws RpcError unless the header states the same version as the body. */
+function validateVersion(headers: Headers, frame: Frame): void {
+  const stated = headers.get('mcp-protocol-version');
+  const version = versionOf(frame);
+  if (stated === null || (version !== undefined && stated !== version))
+    throw mismatch('MCP-Protocol-Version', stated, version);
+}
+
+/** The parameter that the header Mcp-Name repeats. */
+const NAMED: Readonly<Partial<Record<string, string>>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+};
+
+/** @throws RpcError unless the headers repeat the method and the name of the body. */
+function validateNames(headers: Headers, { method, params }: Frame): void {
+  const stated = headers.get('mcp-method');
+  if (stated !== method) throw mismatch('Mcp-Method', stated, method);
+  const parameter = NAMED[String(method)];
+  const name = parameter !== undefined && isRecord(params) ? params[parameter] : undefined;
+  if (typeof name !== 'string') return;
+  const encoded = headers.get('mcp-name');
+  if (encoded === null || decode(encoded) !== name) throw mismatch('Mcp-Name', encoded, name);
+}
+
+/** A header's value; `=?base64?…?=` marks one that is encoded. */
+function decode(value: string): string {
+  const encoded = /^=\?base64\?(?<text>[A-Za-z0-9+/]*={0,2})\?=$/.exec(value)?.groups?.['text'];
+  return encoded === undefined ? value : Buffer.from(encoded, 'base64').toString();
+}
+
+function mismatch(name: string, stated: string | null, actual: unknown): RpcError {
+  const short = (value: unknown): string => JSON.stringify(String(value).slice(0, 100));
+  const what = stated === null ? 'is missing' : `is ${short(stated)}, but the body has ${short(actual)}`;
+  return new RpcError(HEADER_MISMATCH, `Header mismatch: ${name} ${what}.`);
+}
+
+function accepts({ headers }: Request, type: string): boolean {
+  return (headers.get('accept') ?? '').includes(type);
+}
+
+/** An event stream of the notifications and, at its end, the response. */
+function eventStream(answer: (sendNotification: (notification: object) => void) => Promise<object>): Response {
+  const encoder = new TextEncoder();
+  let isOpen = true;
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      const send = (message: object): void => {
+        if (isOpen) controller.enqueue(encoder.encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
+      };
+      send(await answer(send));
+      if (isOpen) controller.close();
+    },
+    cancel() {
+      isOpen = false;
+    },
+  });
+  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' } });
+}

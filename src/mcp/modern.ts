@@ -1,0 +1,141 @@
+import { isRecord } from '../text.ts';
+import type { Frame } from './frames.ts';
+import { RoundTrip } from './input-required.ts';
+import {
+  INVALID_PARAMS,
+  INVALID_ID,
+  INVALID_REQUEST,
+  isRequestId,
+  METHOD_NOT_FOUND,
+  RESOURCE_NOT_FOUND,
+  RpcError,
+  type Exchange,
+  type Params,
+} from './method.ts';
+import { Progress } from './progress.ts';
+import type { McpServer } from './server.ts';
+
+// The binding for protocol revision 2026-07-28, in which each request states its version and the client's capabilities.
+// https://modelcontextprotocol.io/specification/2026-07-28/basic
+
+export const MODERN_VERSION = '2026-07-28';
+
+const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
+const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
+const SERVER_KEY = 'io.modelcontextprotocol/serverInfo';
+
+export const HEADER_MISMATCH = -32020;
+const UNSUPPORTED_VERSION = -32022;
+
+/**
+ * How long a client may reuse a result, ms. The lists are fixed while the server runs, but differ between callers and between
+ * versions of the server.
+ */
+const TTL_MS: Readonly<Partial<Record<string, number>>> = {
+  'server/discover': 300_000,
+  'tools/list': 300_000,
+  'prompts/list': 300_000,
+  'resources/list': 300_000,
+  'resources/templates/list': 300_000,
+  'resources/read': 0,
+};
+
+/** A request of this revision, with its connection to the client. */
+export interface ModernRequest {
+  readonly frame: Frame;
+  /** Aborted when the client no longer wants the answer. */
+  readonly signal: AbortSignal;
+  /** Identifies the caller if there are several. */
+  readonly caller?: string | undefined;
+  sendNotification(notification: object): void;
+}
+
+/** Whether a message states its protocol version, as messages of this revision do. */
+export function isModern(frame: unknown): boolean {
+  return isRecord(frame) && VERSION_KEY in metaOf(frame);
+}
+
+/** The version that a message states. */
+export function versionOf(frame: Frame): unknown {
+  return metaOf(frame)[VERSION_KEY];
+}
+
+/** Answers one request. Never throws: each request gets a JSON-RPC response. */
+export async function answerModern(server: McpServer, request: ModernRequest): Promise<object> {
+  const { id } = request.frame;
+  try {
+    validateModern(server, request.frame);
+    return { jsonrpc: '2.0', id, result: await resultOf(server, request) };
+  } catch (error) {
+    return errorResponse(id, error instanceof RpcError ? error : server.internalError(error));
+  }
+}
+
+/** A JSON-RPC error response. It has no id if the request has none that is valid. */
+export function errorResponse(id: unknown, { code, message, data }: RpcError): object {
+  // Of this revision: "-32002 — resource not found (2025-11-25 and earlier; replaced by -32602)".
+  const current = code === RESOURCE_NOT_FOUND ? INVALID_PARAMS : code;
+  return { jsonrpc: '2.0', ...(isRequestId(id) && { id }), error: { code: current, message, ...(data && { data }) } };
+}
+
+/** Checks everything but the parameters of the method. @throws RpcError */
+export function validateModern(server: McpServer, frame: Frame): void {
+  const { id, method } = frame;
+  if (!isRequestId(id)) throw new RpcError(INVALID_REQUEST, INVALID_ID);
+  const requested = versionOf(frame);
+  if (requested === undefined) throw new RpcError(INVALID_PARAMS, `_meta must contain ${VERSION_KEY}.`);
+  if (requested !== MODERN_VERSION)
+    throw new RpcError(UNSUPPORTED_VERSION, 'Unsupported protocol version', {
+      supported: [MODERN_VERSION],
+      requested,
+    });
+  if (!isRecord(metaOf(frame)[CAPABILITIES_KEY]))
+    throw new RpcError(INVALID_PARAMS, `_meta must contain ${CAPABILITIES_KEY}, an object.`);
+  if (method !== 'server/discover' && !(typeof method === 'string' && server.methods.has(method)))
+    throw new RpcError(METHOD_NOT_FOUND, 'Method not found');
+}
+
+async function resultOf(
+  server: McpServer,
+  { frame, signal, caller, sendNotification }: ModernRequest,
+): Promise<object> {
+  const { info, capabilities, instructions, methods } = server;
+  const { id, method: name } = frame;
+  const params: Params = isRecord(frame['params']) ? frame['params'] : {};
+  const meta = metaOf(frame);
+  const clientCapabilities = meta[CAPABILITIES_KEY];
+  const progressToken = meta['progressToken'];
+  const progress = new Progress((done, total) =>
+    sendNotification({
+      jsonrpc: '2.0',
+      method: 'notifications/progress',
+      params: { progressToken, progress: done, total },
+    }),
+  );
+  const roundTrip = new RoundTrip(params, clientCapabilities, server.keeper);
+  const exchange: Exchange = {
+    id: isRequestId(id) ? id : '',
+    signal,
+    clientCapabilities,
+    caller,
+    ask: (question) => roundTrip.ask(question),
+    progress(done, total) {
+      if (progressToken !== undefined && !signal.aborted) progress.report(done, total);
+    },
+  };
+  const own = name === 'server/discover' && { supportedVersions: [MODERN_VERSION], capabilities, instructions };
+  const result = own || (await methods.get(String(name))?.(params, exchange)) || {};
+  await progress.drained();
+  const ttlMs = TTL_MS[String(name)];
+  return {
+    resultType: 'complete',
+    ...(roundTrip.inputRequired ?? result),
+    ...(ttlMs !== undefined && { ttlMs, cacheScope: 'private' }),
+    _meta: { [SERVER_KEY]: info },
+  };
+}
+
+/** The metadata that a message carries. */
+export function metaOf({ params }: Frame): Readonly<Record<string, unknown>> {
+  return isRecord(params) && isRecord(params['_meta']) ? params['_meta'] : {};
+}
