@@ -3,10 +3,14 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
-import { BUILT, connect, standIns, temporaryStore } from './support/client.ts';
-import { command, greetedServer, parsed, SANDBOX } from './support/process.ts';
+import { providers } from '../src/providers/registry.ts';
+import { BUILT, connect, temporaryStore } from './support/client.ts';
+import { startLayer } from './providers/layer/stand-in.ts';
+import { startDayZero } from './providers/dayzero/stand-in.ts';
+import { command, ending, greetedServer, launch, parsed, SANDBOX } from './support/process.ts';
+import { ofHttp, ofMachine, ofStdio } from './support/settings.ts';
 
-const providers = ['layer', 'dayzero', 'notify'] as const;
+const names = providers.map(({ name }) => name);
 const OLD_NODE = '/usr/bin/node';
 
 describe('customers-mcp --help', () => {
@@ -15,13 +19,24 @@ describe('customers-mcp --help', () => {
     async (...args) => {
       const { code, stdout, stderr } = await command(args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      for (const word of ['call TOOL', 'tools', '--json', '--version', 'CUSTOMERS_PROVIDER', 'LAYER_CLIENT_SECRET'])
-        expect.soft(stdout).toContain(word);
+      const commands = [
+        'http',
+        'call TOOL',
+        'tools',
+        'import FILE',
+        'doctor',
+        '--host',
+        '--json',
+        '--map',
+        '--version',
+      ];
+      for (const word of [...commands, ...ofStdio, ...ofHttp, ...ofMachine]) expect.soft(stdout).toContain(word);
+      expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
     },
   );
 
-  it('helps even when the settings are wrong', async () => {
-    expect((await command(['--help'], { CUSTOMERS_PROVIDER: 'nobody' })).code).toBe(0);
+  it('prints the help even if the configuration is invalid', async () => {
+    expect((await command(['--help'], { CUSTOMERS_PROVIDER: 'unknown' })).code).toBe(0);
   });
 });
 
@@ -29,7 +44,7 @@ describe('customers-mcp --version', () => {
   it.each([['--version'], ['-v'], ['tools', '--version']])(
     'prints the version of the package: %s %s',
     async (...args) => {
-      expect(await command(args, { CUSTOMERS_PROVIDER: 'nobody' })).toEqual({
+      expect(await command(args, { CUSTOMERS_PROVIDER: 'unknown' })).toEqual({
         code: 0,
         signal: null,
         stdout: `${packageJson.version}\n`,
@@ -38,7 +53,7 @@ describe('customers-mcp --version', () => {
     },
   );
 
-  it('is the version that the server gives to clients', async () => {
+  it('is the version that the server reports to clients', async () => {
     const connection = await connect(SANDBOX);
     expect(connection.client.getServerVersion()).toMatchObject({ name: 'customers-mcp', version: packageJson.version });
     await connection.close();
@@ -47,12 +62,15 @@ describe('customers-mcp --version', () => {
 
 describe('a command that does not exist', () => {
   it.each([
-    ['a word', ['serve'], 'serve'],
-    ['an option', ['--verbose'], '--verbose'],
-    ['a short option', ['-x'], '-x'],
-    ['an option of another command', ['tools', '--dry-run'], '--dry-run'],
-    ['a word too many after tools', ['tools', 'create_customer'], 'tools'],
-    ['a word too many after call', ['call', 'search_customer', '{}', '{}'], 'call'],
+    ['an unknown name', ['serve'], "unknown command 'serve'"],
+    ['the name of the default', ['stdio'], "unknown command 'stdio'"],
+    ['an option', ['--verbose'], "unknown option '--verbose' for command 'stdio'"],
+    ['a short option', ['-x'], "unknown option '-x' for command 'stdio'"],
+    ['an option of another command', ['tools', '--settle'], "unknown option '--settle' for command 'tools'"],
+    ['the same before the command', ['--settle', 'tools'], "unknown option '--settle' for command 'tools'"],
+    ['an extra operand after tools', ['tools', 'all'], "unexpected argument 'all' for command 'tools'"],
+    ['an extra operand after call', ['call', 'x', '{}', '{}'], "unexpected argument '{}' for command 'call'"],
+    ['an option without its value', ['http', '--port'], '--port'],
     ['an option with a value it does not take', ['tools', '--json=yes'], '--json'],
   ])('is refused on stderr with exit 2: %s', async (_, args, named) => {
     const { code, stdout, stderr } = await command(args, SANDBOX);
@@ -63,8 +81,14 @@ describe('a command that does not exist', () => {
   });
 });
 
+describe('an option before the command', () => {
+  it.each([[['--json', 'tools']], [['tools', '--json']]])('is treated like one after it: %j', async (args) => {
+    expect(parsed((await command(args, SANDBOX)).stdout)).toHaveProperty('tools');
+  });
+});
+
 describe('customers-mcp call', () => {
-  it('prints the structured answer as JSON and exits 0', async () => {
+  it('prints the structured result as JSON and exits with 0', async () => {
     const { code, stdout, stderr } = await command(
       ['call', 'create_customer', '{"company_name":"Acme","external_id":"a-1"}'],
       SANDBOX,
@@ -79,13 +103,13 @@ describe('customers-mcp call', () => {
     expect(stderr).toMatch(/^customers-mcp: SANDBOX.*\n$/);
   });
 
-  it('needs no input where a tool needs none', async () => {
+  it('needs no input for a tool without required input', async () => {
     const { code, stdout } = await command(['call', 'search_customer'], SANDBOX);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ customers: [], has_more: false });
   });
 
-  it('prints the same structured answer that a client gets', async () => {
+  it('prints the same structured result that a client gets', async () => {
     const { store, remove } = temporaryStore();
     onTestFinished(remove);
     const environment = { ...SANDBOX, CUSTOMERS_STORE: store };
@@ -102,24 +126,26 @@ describe('customers-mcp call', () => {
   });
 
   it.each([
-    ['that the input is wrong', ['call', 'create_customer', '{"surname":"x"}'], 'invalid_input'],
-    ['that the input is no object', ['call', 'search_customer', '[]'], 'invalid_input'],
-    ['that nothing is there', ['call', 'get_customer', '{"customer_id":"nobody"}'], 'not_found'],
-  ])('exits 1 when the tool answers %s, and prints that answer as JSON', async (_, args, kind) => {
+    ['that the input is invalid', ['call', 'create_customer', '{"surname":"x"}'], 'invalid_input'],
+    ['that the input is not an object', ['call', 'search_customer', '[]'], 'invalid_input'],
+    ['that the customer does not exist', ['call', 'get_customer', '{"customer_id":"unknown"}'], 'not_found'],
+  ])('exits with 1 when the tool reports %s, and prints that result as JSON', async (_, args, kind) => {
     const { code, stdout } = await command(args, SANDBOX);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { kind, message: expect.any(String) } });
   });
 
-  it('asks for consent in two steps, as there is nobody to ask', async () => {
+  it('requires consent in two steps, because there is no user to ask', async () => {
     const { store, remove } = temporaryStore();
     onTestFinished(remove);
     const environment = { ...SANDBOX, CUSTOMERS_PROVIDER: 'notify', CUSTOMERS_STORE: store };
     await command(['call', 'create_customer', '{"CustomerCode":"a-1","Name":"Acme"}'], environment);
     const first = await command(['call', 'archive_customer', '{"CustomerCode":"a-1"}'], environment);
     expect(first.code).toBe(1);
-    expect(JSON.parse(first.stdout)).toMatchObject({ error: { kind: 'confirmation_required', confirm: 'Acme' } });
-    const second = await command(['call', 'archive_customer', '{"CustomerCode":"a-1","confirm":"Acme"}'], environment);
+    const { error } = JSON.parse(first.stdout);
+    expect(error).toMatchObject({ kind: 'confirmation_required', confirm: expect.any(String) });
+    const again = JSON.stringify({ CustomerCode: 'a-1', confirm: error.confirm });
+    const second = await command(['call', 'archive_customer', again], environment);
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject({ outcome: 'deleted' });
   });
@@ -129,15 +155,15 @@ describe('customers-mcp call', () => {
     ['a tool that does not exist', ['call', 'delete_everything'], /delete_everything.*search_customer/],
     ['a tool of another provider', ['call', 'link_customer', '{}'], /link_customer/],
     ['input that is not JSON', ['call', 'search_customer', '{limit: 5}'], /JSON/],
-    ['input that is cut off', ['call', 'search_customer', '{"limit":'], /JSON/],
-    ['no input but an empty text', ['call', 'search_customer', ''], /JSON/],
-  ])('exits 2 and prints nothing on stdout when it is given %s', async (_, args, said) => {
+    ['truncated input', ['call', 'search_customer', '{"limit":'], /JSON/],
+    ['an empty string as input', ['call', 'search_customer', ''], /JSON/],
+  ])('exits with 2 and prints nothing on stdout for %s', async (_, args, said) => {
     const { code, stdout, stderr } = await command(args, SANDBOX);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(said);
   });
 
-  it('offers no writing tool when it is read-only', async () => {
+  it('offers no writing tool in read-only mode', async () => {
     const { code, stderr } = await command(['call', 'create_customer', '{}'], {
       ...SANDBOX,
       CUSTOMERS_READ_ONLY: 'true',
@@ -146,15 +172,15 @@ describe('customers-mcp call', () => {
     expect(stderr).toContain('create_customer');
   });
 
-  it('says nothing on stderr about a real account that is fine', async () => {
-    const { standIn, environment } = await standIns.dayzero();
+  it('prints nothing on stderr for a working real account', async () => {
+    const { standIn, environment } = await startDayZero();
     onTestFinished(() => standIn.close());
     const { code, stdout, stderr } = await command(['call', 'search_customer'], {
       ...environment,
       CUSTOMERS_STORE: 'memory:',
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toEqual({ customers: [], has_more: false });
+    expect(JSON.parse(stdout)).toEqual({ customers: [], has_more: false, total: 0 });
   });
 
   it('keeps its log on stderr', async () => {
@@ -165,7 +191,7 @@ describe('customers-mcp call', () => {
 });
 
 describe('customers-mcp tools', () => {
-  it.each(providers)('prints for people the tools of %s with all their fields', async (provider) => {
+  it.each(names)('prints the tools of %s with all their fields as text', async (provider) => {
     const environment = { ...SANDBOX, CUSTOMERS_PROVIDER: provider };
     const { code, stdout } = await command(['tools'], environment);
     expect(code).toBe(0);
@@ -189,15 +215,15 @@ describe('customers-mcp tools', () => {
     expect(prose.filter((line) => line.length > 100)).toEqual([]);
   });
 
-  it('tells people limits and choices', async () => {
+  it('prints limits and choices', async () => {
     const { stdout } = await command(['tools'], { ...SANDBOX, CUSTOMERS_PROVIDER: 'dayzero' });
     expect(stdout).toMatch(/^ +limit .*integer, 1 to 1000/m);
     expect(stdout).toMatch(/^ +search .*string, 1 to 200 characters/m);
     expect(stdout).toMatch(/^ +status .*active \| inactive \| blocked/m);
-    expect(stdout).toMatch(/^ +email .*required, email/m);
+    expect(stdout).toMatch(/^ +email .*required, string/m);
   });
 
-  it.each(providers)('--json prints for %s what tools/list answers, word for word', async (provider) => {
+  it.each(names)('--json prints for %s the exact answer to tools/list', async (provider) => {
     const environment = { ...SANDBOX, CUSTOMERS_PROVIDER: provider };
     const { code, stdout } = await command(['tools', '--json'], environment);
     expect(code).toBe(0);
@@ -207,14 +233,14 @@ describe('customers-mcp tools', () => {
     expect(JSON.stringify(JSON.parse(stdout))).toBe(JSON.stringify(result));
   });
 
-  it('shows only what is offered', async () => {
+  it('prints only the tools that are offered', async () => {
     const { stdout } = await command(['tools', '--json'], { ...SANDBOX, CUSTOMERS_READ_ONLY: 'true' });
     const { tools } = z.object({ tools: z.array(z.object({ name: z.string() })) }).parse(JSON.parse(stdout));
     expect(tools.map(({ name }) => name).toSorted()).toEqual(['get_customer', 'search_customer']);
   });
 
-  it('reaches no provider', async () => {
-    const { standIn, environment } = await standIns.layer();
+  it('sends no request to the provider', async () => {
+    const { standIn, environment } = await startLayer();
     onTestFinished(() => standIn.close());
     expect((await command(['tools'], { ...environment, CUSTOMERS_STORE: 'memory:' })).code).toBe(0);
     expect(standIn.count('*')).toBe(0);
@@ -240,7 +266,7 @@ describe('a Node that is too old', () => {
   const tooOld = version !== '' && (major < 22 || (major === 22 && minor < 19));
 
   it.skipIf(!tooOld)(
-    tooOld ? `is told so in one sentence (${version})` : `is not tried: ${OLD_NODE} is not a Node older than 22.19`,
+    tooOld ? `is rejected with one sentence (${version})` : `is not tested: ${OLD_NODE} is not a Node older than 22.19`,
     async () => {
       for (const args of [[], ['--help'], ['call', 'search_customer']]) {
         const { code, stdout, stderr } = await command(args, SANDBOX, OLD_NODE);
@@ -250,4 +276,13 @@ describe('a Node that is too old', () => {
       }
     },
   );
+
+  it.skipIf(!tooOld)('is reported to an MCP client', async () => {
+    const child = launch([], {}, OLD_NODE);
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += String(text)));
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: {} })}\n`);
+    expect(await ending(child)).toMatchObject({ code: 1 });
+    expect(JSON.parse(stdout)).toMatchObject({ id: 1, error: { message: expect.stringContaining('Node 22.19') } });
+  });
 });

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { standIns, type Environment } from './support/client.ts';
-import { HTTP_TOKEN, send, serveHttp, toolCall } from './support/http-server.ts';
+import type { Environment } from './support/client.ts';
+import { DAYZERO_BUSINESS_ID, DAYZERO_TOKEN, startDayZero } from './providers/dayzero/stand-in.ts';
+import { message, post, serve, TOKEN, toolCall } from './support/http.ts';
 import { greetedServer } from './support/process.ts';
-import { DAYZERO_BUSINESS_ID, DAYZERO_TOKEN } from './support/stand-ins/dayzero.ts';
-import { startRaw } from './support/stand-ins/loopback.ts';
-import type { StandIn } from './support/stand-ins/stand-in.ts';
+import { startRaw } from './support/stand-in-loopback.ts';
+import type { StandIn } from './support/stand-in.ts';
 
 const Attributes = z.record(z.string(), z.unknown());
 const Span = z.strictObject({
@@ -38,17 +38,17 @@ const Line = z.union([z.strictObject({ span: Span }), z.strictObject({ metric: M
 interface Exported {
   readonly spans: readonly z.output<typeof Span>[];
   readonly metrics: readonly z.output<typeof Metric>[];
-  /** All of it, as it was written. */
+  /** The complete output as text. */
   readonly text: string;
 }
 
-/** A provider, a server's settings that register an SDK, and what the SDK was given once the server has ended. */
-async function setUp(): Promise<{
+/** A provider, settings of a server that register an SDK, and what the SDK exported until the server ended. */
+async function startTraced(): Promise<{
   readonly standIn: StandIn;
   readonly environment: Environment;
   exported(): Exported;
 }> {
-  const { standIn, environment } = await standIns.dayzero();
+  const { standIn, environment } = await startDayZero();
   const folder = mkdtempSync(join(tmpdir(), 'customers-mcp-otel-'));
   const file = join(folder, 'otel.jsonl');
   onTestFinished(async () => {
@@ -85,13 +85,18 @@ const ada = {
   email: 'ada@example.com',
   notes: 'Secret remark',
 };
-const PERSONAL = [...Object.values(ada), encodeURIComponent(ada.email), DAYZERO_TOKEN, DAYZERO_BUSINESS_ID, HTTP_TOKEN];
+const PERSONAL = [...Object.values(ada), encodeURIComponent(ada.email), DAYZERO_TOKEN, DAYZERO_BUSINESS_ID, TOKEN];
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const ofMeta = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
 const ofHeader = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
 
-/** Makes these calls over stdio, one after the other, and ends the server. */
+/** The body of a search. */
+function search(_meta: Record<string, unknown> | undefined) {
+  return message('tools/call', { name: 'search_customer', arguments: {}, ...(_meta && { _meta }) });
+}
+
+/** Makes these calls over stdio, one after the other, and stops the server. */
 async function overStdio(environment: Environment, calls: readonly Record<string, unknown>[]): Promise<string> {
   const server = await greetedServer(environment);
   for (const params of calls) await server.request('tools/call', params);
@@ -101,8 +106,8 @@ async function overStdio(environment: Environment, calls: readonly Record<string
 }
 
 describe('spans', () => {
-  it('show a call and what it asks of the provider, as parts of the trace that the client began', async () => {
-    const { standIn, environment, exported } = await setUp();
+  it('show a call and its requests to the provider, as parts of the trace of the client', async () => {
+    const { standIn, environment, exported } = await startTraced();
     await overStdio(environment, [{ name: 'create_customer', arguments: ada, _meta: ofMeta }]);
     const { spans } = exported();
     const { hostname, port } = new URL(standIn.origin);
@@ -133,7 +138,7 @@ describe('spans', () => {
           'http.request.method': method,
           'server.address': hostname,
           'server.port': Number(port),
-          // The path and the query may hold an external id or an e-mail.
+          // The path and the query may contain an external id or an email.
           'url.full': `${standIn.origin}/REDACTED`,
           'http.response.status_code': method === 'POST' ? 201 : 200,
         },
@@ -152,20 +157,18 @@ describe('spans', () => {
     expect(standIn.requests.length).toBeGreaterThan(1);
   });
 
-  it('over HTTP belong to the trace of the message, or else to that of the request that brought it', async () => {
-    const { standIn, environment, exported } = await setUp();
-    const server = await serveHttp(environment);
-    onTestFinished(() => void server.child.kill('SIGKILL'));
-    const url = `${server.origin}/mcp`;
+  it('over HTTP belong to the trace of the message, or else to that of the HTTP request', async () => {
+    const { standIn, environment, exported } = await startTraced();
+    const server = await serve({ ...environment, CUSTOMERS_HTTP_TOKEN: TOKEN });
+    onTestFinished(() => server.kill());
     for (const [headers, meta] of [
       [{}, ofMeta],
       [ofHeader, undefined],
       [ofHeader, ofMeta],
       [{}, undefined],
     ] as const)
-      expect((await send(url, { headers, body: toolCall('search_customer', {}, meta) })).status).toBe(200);
-    server.child.kill('SIGTERM');
-    expect(await server.ended).toEqual({ code: 0, signal: null });
+      expect((await post(server, search(meta), { headers })).status).toBe(200);
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
 
     const { spans } = exported();
     const calls = spans.filter(({ kind }) => kind === SpanKind.SERVER);
@@ -186,11 +189,11 @@ describe('spans', () => {
     expect(standIn.requests).toHaveLength(4);
   });
 
-  it('say what failed: the tool, the answer of the provider, or the way to it', async () => {
-    const { standIn, environment, exported } = await setUp();
+  it('state what failed: the tool, the provider, or the connection to it', async () => {
+    const { standIn, environment, exported } = await startTraced();
     standIn.fault({ on: 'list', act: { status: 503 } });
     const again = { name: 'search_customer', arguments: { limit: 5 } };
-    const missing = { name: 'get_customer', arguments: { customer_id: 'nobody' } };
+    const missing = { name: 'get_customer', arguments: { customer_id: 'unknown' } };
     await overStdio(environment, [again, missing]);
     const gone = await startRaw('refuse');
     onTestFinished(() => gone.close());
@@ -218,9 +221,28 @@ describe('spans', () => {
   });
 });
 
+describe('a request to the provider', () => {
+  it("propagates the trace context, but not the caller's baggage", async () => {
+    const { standIn, environment } = await startTraced();
+    const baggage = 'user=ada,plan=secret';
+    const call = { name: 'search_customer', arguments: {} };
+    await overStdio(environment, [{ ...call, _meta: { ...ofMeta, tracestate: 'vendor=1', baggage } }]);
+    const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN, ...environment });
+    onTestFinished(() => server.kill());
+    const headers = { ...ofHeader, tracestate: 'vendor=1', baggage };
+    await post(server, toolCall('search_customer', {}), { headers });
+    expect(standIn.requests).toHaveLength(2);
+    for (const { headers: sent } of standIn.requests) {
+      expect(sent).toMatchObject({ traceparent: expect.any(String), tracestate: 'vendor=1' });
+      expect(sent).not.toHaveProperty('baggage');
+      expect(JSON.stringify(sent)).not.toContain('ada');
+    }
+  });
+});
+
 describe('metrics', () => {
-  it('are the durations of calls and of requests, in seconds and in the steps that the conventions advise', async () => {
-    const { standIn, environment, exported } = await setUp();
+  it('are the durations of calls and requests, in seconds and with the recommended bucket boundaries', async () => {
+    const { standIn, environment, exported } = await startTraced();
     const { hostname, port } = new URL(standIn.origin);
     await overStdio(environment, [
       { name: 'create_customer', arguments: ada },
@@ -270,8 +292,8 @@ describe('metrics', () => {
 });
 
 describe('what is exported', () => {
-  it('holds nothing of a customer and no secret, whatever happens', async () => {
-    const { standIn, environment, exported } = await setUp();
+  it('contains no customer data and no secret, whatever happens', async () => {
+    const { standIn, environment, exported } = await startTraced();
     standIn.fault({ on: 'create', act: { status: 422, body: { detail: `${ada.name} is odd` } } });
     standIn.fault({ on: 'list', skip: 3, act: 'reset' });
     const calls: [string, Record<string, unknown>][] = [
@@ -280,15 +302,14 @@ describe('what is exported', () => {
       ['search_customer', { search: ada.name }],
       ['get_customer', { external_id: ada.external_id }],
       ['update_customer', { external_id: ada.external_id, notes: 'Secret remark, again' }],
-      ['archive_customer', { external_id: ada.external_id, confirm: ada.name }],
+      ['archive_customer', { external_id: ada.external_id }],
       ['get_customer', { [ada.name]: ada.email }],
       [ada.name, {}],
     ];
-    const server = await serveHttp(environment);
-    onTestFinished(() => void server.child.kill('SIGKILL'));
-    for (const [name, args] of calls) await send(`${server.origin}/mcp`, { body: toolCall(name, args) });
-    server.child.kill('SIGTERM');
-    await server.ended;
+    const server = await serve({ ...environment, CUSTOMERS_HTTP_TOKEN: TOKEN });
+    onTestFinished(() => server.kill());
+    for (const [name, args] of calls) await post(server, toolCall(name, args));
+    await server.stop();
     const { text, spans } = exported();
     expect(spans.filter(({ kind }) => kind === SpanKind.SERVER)).toHaveLength(calls.length - 1);
     expect(standIn.requests.length).toBeGreaterThan(6);
@@ -297,18 +318,16 @@ describe('what is exported', () => {
 });
 
 describe('without an SDK', () => {
-  it('nothing is passed on and nothing is printed', async () => {
-    const { standIn, environment } = await standIns.dayzero();
+  it('nothing is propagated and nothing is printed', async () => {
+    const { standIn, environment } = await startDayZero();
     onTestFinished(() => standIn.close());
     const bare = { ...environment, CUSTOMERS_STORE: 'memory:' };
     const stderr = await overStdio(bare, [{ name: 'create_customer', arguments: ada, _meta: ofMeta }]);
     expect(stderr).toBe('');
-    const server = await serveHttp(bare);
-    onTestFinished(() => void server.child.kill('SIGKILL'));
-    const body = toolCall('search_customer', {}, ofMeta);
-    expect((await send(`${server.origin}/mcp`, { headers: ofHeader, body })).status).toBe(200);
-    server.child.kill('SIGTERM');
-    await server.ended;
+    const server = await serve({ ...bare, CUSTOMERS_HTTP_TOKEN: TOKEN });
+    onTestFinished(() => server.kill());
+    expect((await post(server, search(ofMeta), { headers: ofHeader })).status).toBe(200);
+    await server.stop();
     expect(server.stderr()).toBe('');
     expect(standIn.requests.length).toBeGreaterThan(2);
     expect(standIn.requests.filter(({ headers }) => 'traceparent' in headers || 'tracestate' in headers)).toEqual([]);

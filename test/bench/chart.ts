@@ -31,7 +31,7 @@ const STYLE = `
   }`;
 
 /** The results as a picture: a panel for each figure, a bar for each server, a thin line from its best to its worst round. */
-export function chart({ servers, surroundings, rounds, measured }: Results): string {
+export function chart({ servers, machine, rounds, measured }: Results): string {
   const height = HEAD + servers.length * ROW + GAP;
   const panels = PANELS.map((key, index) => {
     const x = (index % 2) * (PANEL + GAP);
@@ -39,7 +39,7 @@ export function chart({ servers, surroundings, rounds, measured }: Results): str
     return `<g transform="translate(${x} ${y})">${panel(key, servers)}</g>`;
   });
   const whole = Math.ceil(PANELS.length / 2) * height + FOOT;
-  const foot = `Medians of ${rounds} rounds, lines from the lowest to the highest. Node ${surroundings.node}, ${surroundings.cores} × ${surroundings.processor}, loopback, ${measured}.`;
+  const foot = `Medians of ${rounds} rounds, lines from the lowest to the highest. Node ${machine.node}, ${machine.cores} × ${machine.processor}, loopback, ${measured}.`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -4 ${WIDTH + 24} ${whole + 8}" width="${WIDTH + 24}" role="img" aria-label="customers-mcp and other MCP servers, measured">`,
     `<style>${STYLE}\n</style>`,

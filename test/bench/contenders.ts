@@ -1,11 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { openHttp } from './http-session.ts';
 import { generate, installedSize, installOurs, installPeer, PEERS, type Size } from './install.ts';
 import type { Fields, Session, ToolCall } from './session.ts';
 import { openStdio } from './stdio-session.ts';
+
+/** The size of a program without packages of its own. */
+const NOTHING: Size = { mb: 0, packages: 0 };
 
 /** A server under measurement. */
 export interface Contender {
@@ -72,8 +75,11 @@ export async function contenders(
     environment: { ...layer, NODE_COMPILE_CACHE: join(scratch, 'compile-cache') },
   };
   const sdk = { folder: () => installPeer('sdk'), environment: layer, ...calls };
+  // It needs no more than undici, which is installed with this project.
+  const floor = { folder: async () => join(PEERS, 'floor'), environment: layer, ...calls };
   const plans: readonly Plan[] = [
     { key: 'ours', name: 'customers-mcp', ours: true, ...ours, ...calls },
+    { key: 'floor', name: 'plain Node', program: 'stdio.js', ...floor },
     { key: 'sdk', name: 'bare SDK', program: 'stdio.js', ...sdk },
     {
       key: 'ours-http',
@@ -83,6 +89,13 @@ export async function contenders(
       ...calls,
       environment: { ...ours.environment, CUSTOMERS_HTTP_TOKEN: HTTP_TOKEN },
       http: { path: '/mcp', args: (port) => ['http', '--port', port] },
+    },
+    {
+      key: 'floor-http',
+      name: 'plain Node',
+      program: 'http.js',
+      ...floor,
+      http: { path: '/', args: (port) => [port] },
     },
     { key: 'sdk-http', name: 'bare SDK', program: 'http.js', ...sdk, http: { path: '/mcp', args: (port) => [port] } },
     {
@@ -155,7 +168,7 @@ function contender(
     get,
     create,
     transport: http ? 'http' : 'stdio',
-    size: installedSize(folder),
+    size: existsSync(join(folder, 'node_modules')) ? installedSize(folder) : NOTHING,
     async open(nodeArgs = [], environment = {}) {
       // Each launch has a store of its own.
       const store = `sqlite:${join(mkdtempSync(join(scratch, 'store-')), 'customers.sqlite')}`;

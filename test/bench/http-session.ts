@@ -64,7 +64,7 @@ export async function openHttp(how: Launch): Promise<Session> {
   };
 }
 
-/** Tries until somebody accepts, or the process is gone. */
+/** Tries until a server accepts, or the process has ended. */
 async function listening(port: number, child: { readonly exitCode: number | null }): Promise<void> {
   while (child.exitCode === null && !(await accepts(port))) await pause(2);
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isRecord } from '../../src/text.ts';
+import { installLocked } from '../support/install.ts';
 
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -19,9 +20,7 @@ export interface Size {
 /** Installs what a peer's lock file names, unless it is there already. Each has a folder of its own, so that its size is its own. */
 export async function installPeer(name: string): Promise<string> {
   const folder = join(PEERS, name);
-  const done = join(folder, 'node_modules/.package-lock.json');
-  if (!existsSync(done) || statSync(done).mtimeMs < statSync(join(folder, 'package-lock.json')).mtimeMs)
-    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
+  await installLocked(folder);
   return folder;
 }
 

@@ -1,13 +1,13 @@
 import type { Holding } from './endurance.ts';
 import { aligned, figures, shown, spreadOf, type FigureKey, type Reading, type Spread } from './figures.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { Machine } from './machine.ts';
 import { rowOf, type Measured, type Target } from './targets.ts';
 
 /** All that one run of the bench found out; results.json is this. */
 export interface Results {
   readonly measured: string;
   readonly rounds: number;
-  readonly surroundings: Surroundings;
+  readonly machine: Machine;
   readonly servers: readonly ServerResult[];
   readonly couldNotStart: readonly { readonly name: string; readonly why: string }[];
   readonly targets: readonly Target[];
@@ -46,7 +46,7 @@ export function summary(name: string, ours: boolean, readings: readonly Reading[
 
 /** The results for a person at a terminal. */
 export function report(results: Results): string {
-  const { surroundings, servers, couldNotStart, targets, endurance } = results;
+  const { machine, servers, couldNotStart, targets, endurance } = results;
   const table = (part: readonly (typeof figures)[number][]): string =>
     aligned([
       ['', ...part.map(({ title }) => title)],
@@ -54,7 +54,7 @@ export function report(results: Results): string {
       ...servers.map((server) => [server.name, ...part.map(({ key, digits }) => cell(server.figures[key], digits))]),
     ]);
   return [
-    `Node ${surroundings.node}, ${surroundings.cores} × ${surroundings.processor}, ${results.rounds} rounds, load ${shown(surroundings.load, 1)}`,
+    `Node ${machine.node}, ${machine.cores} × ${machine.processor}, ${results.rounds} rounds, load ${shown(machine.load, 1)}`,
     // In parts, to fit a terminal.
     table(figures.slice(0, 5)),
     table(figures.slice(5, 9)),
@@ -65,11 +65,11 @@ export function report(results: Results): string {
     aligned([['Our server', 'measured', 'target', ''], ...targets.map(rowOf)]),
     ...endurance.map(({ name, holdings }) => `${name}\n${holdingsTable(holdings)}`),
     [
-      `Node alone answers after ${shown(surroundings.nodeAloneMs, 0)} ms.`,
-      ...(surroundings.firstStartMs === undefined
+      `Node alone answers after ${shown(machine.nodeAloneMs, 0)} ms.`,
+      ...(machine.firstStartMs === undefined
         ? []
-        : [`Our server's first start, its code not compiled yet: ${shown(surroundings.firstStartMs, 0)} ms.`]),
-      `One commit of SQLite on this disk: ${shown(surroundings.commitMs, 2)} ms.`,
+        : [`Our server's first start, its code not compiled yet: ${shown(machine.firstStartMs, 0)} ms.`]),
+      `One commit of SQLite on this disk: ${shown(machine.commitMs, 2)} ms.`,
     ].join('\n'),
   ].join('\n\n');
 }

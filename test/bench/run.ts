@@ -12,7 +12,7 @@ import { endure } from './endurance.ts';
 import type { Reading } from './figures.ts';
 import { measureAll, nameOf, rotated, type Effort } from './measure.ts';
 import { report, summary, type Results } from './results.ts';
-import { surroundings, tokensByProvider } from './surroundings.ts';
+import { measureMachine, tokensByProvider } from './machine.ts';
 import { targetsOf, type Measured } from './targets.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -87,11 +87,11 @@ async function bench(): Promise<Results> {
     endurance.push({ name: nameOf(one), ours: one.ours, holdings });
   }
   progress('what it has to be read against');
-  const tokens = ours ? await tokensByProvider(ours, upstream.origin) : [];
+  const tokens = ours ? await tokensByProvider(ours) : [];
   return {
     measured: new Date().toISOString().slice(0, 10),
     rounds,
-    surroundings: await surroundings(scratch, ours),
+    machine: await measureMachine(scratch, ours),
     servers: running.map((one) => summary(nameOf(one), one.ours, readings.get(one.key) ?? [])),
     couldNotStart,
     targets: targetsOf({ readings, tokens, endurance }),

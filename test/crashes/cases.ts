@@ -1,50 +1,24 @@
-import { standIns } from '../support/client.ts';
+import type { ProviderKit } from '../support/provider-kit.ts';
+import { kits } from '../support/providers.ts';
 import { sharedEngines } from '../support/stores.ts';
-import type { StandIn } from '../support/stand-ins/stand-in.ts';
-
-/** A provider on loopback, and creates for it. All that is sent for an external id holds that id in some field. */
-export interface Case {
-  readonly provider: keyof typeof standIns;
-  start(): Promise<{ readonly standIn: StandIn; readonly environment: Readonly<Record<string, string>> }>;
-  /** The same for the same id and version. */
-  create(id: string, version?: number): Record<string, unknown>;
-  /** The operation by which a create looks for a twin before it is sent. */
-  readonly probe?: string;
-  /** The fields without the external id. */
-  unkeyed(name: string): Record<string, unknown>;
-}
-
-const cases: readonly Case[] = [
-  {
-    provider: 'layer',
-    start: () => standIns.layer({ tokenUses: Infinity }),
-    create: (id, version = 0) => ({ external_id: id, company_name: `Company ${version}`, email: `mail@${id}.example` }),
-    unkeyed: (name) => ({ company_name: name }),
-  },
-  {
-    provider: 'dayzero',
-    start: () => standIns.dayzero(),
-    create: (id, version = 0) => ({ external_id: id, name: `Company ${version}`, email: `mail@${id}.example` }),
-    probe: 'list',
-    unkeyed: (name) => ({ name, email: `mail@${name}.example` }),
-  },
-  {
-    provider: 'notify',
-    // Nothing but our own care keeps a code from being used twice.
-    start: () => standIns.notify({ duplicateCode: 'duplicate' }),
-    create: (id, version = 0) => ({ CustomerCode: id, Name: `Company ${version}`, Email: `mail@${id}.example` }),
-    probe: 'search',
-    unkeyed: (name) => ({ Name: name }),
-  },
-];
+import type { StandIn } from '../support/stand-in.ts';
 
 /** Every provider on every store that several processes can share. */
 export const combinations = sharedEngines.flatMap((engine) =>
-  cases.map((one) => ({ ...one, engine, title: `${one.provider} on ${engine.name}` })),
+  kits.map((kit) => ({ kit, engine, title: `${kit.name} on ${engine.name}` })),
 );
 export type Combination = (typeof combinations)[number];
 
-/** The customers that were made for an id, wherever their documents show it. */
+/** A create, determined by id and version. Every create for an id contains the id in some field. */
+export function createOf(
+  { externalIdField, minimal }: ProviderKit,
+  id: string,
+  version = 0,
+): Readonly<Record<string, unknown>> {
+  return { [externalIdField]: id, ...minimal(`Company ${version} ${id}`, `mail@${id}.example`) };
+}
+
+/** The customers that were created for an id, which any field of their documents may contain. */
 export function customersOf({ customers }: StandIn, id: string): string[] {
   return [...customers].flatMap(([customerId, document]) =>
     JSON.stringify(document).includes(id) ? [customerId] : [],
@@ -66,7 +40,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Runs work as it comes, but no more than so much of it at a time. */
+/** Runs work with limited concurrency. */
 export function limiter(most: number): <T>(work: () => Promise<T>) => Promise<T> {
   let free = most;
   const waiting: (() => void)[] = [];

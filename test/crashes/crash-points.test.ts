@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KeyvMemoryAdapter } from 'keyv';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CustomerError } from '../../src/errors.ts';
-import { CreateOnce, LEASE_MS, SETTLE_MS, type CreateAnswer } from '../../src/identity/create-once.ts';
-import { IdMap, openCache } from '../../src/identity/id-map.ts';
-import type { Ledger } from '../../src/identity/ledger.ts';
-import type { Store } from '../../src/identity/stores/store.ts';
+import { systemClock } from '../../src/identity/clock.ts';
+import type { CreateAnswer } from '../../src/identity/create-request.ts';
+import { LEASE_MS, QUIET_AFTER_SEND_MS } from '../../src/identity/timing.ts';
+import type { Rows, Store } from '../../src/stores/store.ts';
 import { fakeKinds, FakeProvider, type FakeKind } from '../support/fake-provider.ts';
+import { identityOf } from '../support/identity.ts';
 import { engines } from '../support/stores.ts';
 
-/** What goes wrong at the provider in the life that ends with the crash. */
+/** The provider's faults during the process that crashes. */
 const faults = {
   nothing: undefined,
-  'the request is lost': { at: 'before', error: new CustomerError('outcome_unknown', 'lost on the way there') },
-  'the answer is lost': { at: 'after', error: new CustomerError('outcome_unknown', 'lost on the way back') },
+  'the request is lost': { at: 'before', error: new CustomerError('outcome_unknown', 'the request was lost') },
+  'the answer is lost': { at: 'after', error: new CustomerError('outcome_unknown', 'the answer was lost') },
   'the request is refused': { at: 'before', error: new CustomerError('invalid_input', 'not like this') },
   'the provider is not reached': { at: 'before', error: new CustomerError('unavailable', 'refused') },
 } as const;
 type FaultName = keyof typeof faults;
 
-/** Dies at its n-th step: nothing that it waits for from then on comes back. Steps are the edges of every call that it makes. */
+/** A process that dies at its n-th step: no call returns from then on. Steps are the start and the end of every call. */
 class Life {
   steps = 0;
   readonly #last: number;
@@ -38,8 +38,8 @@ class Life {
     await new Promise(() => {});
   }
 
-  /** A ledger every call of which can be cut off before it is made and before its answer arrives. */
-  ledger(real: Ledger): Ledger {
+  /** Rows of which every call can be cut off before it starts and before its answer arrives. */
+  rows(real: Rows): Rows {
     const around = async <T>(work: () => Promise<T>): Promise<T> => {
       await this.step();
       const result = await work();
@@ -47,10 +47,13 @@ class Life {
       return result;
     };
     return {
-      claim: (key, options) => around(() => real.claim(key, options)),
-      advance: (intent, to) => around(() => real.advance(intent, to)),
-      get: (key) => around(() => real.get(key)),
-      due: (prefix, limit, withinMs) => around(() => real.due(prefix, limit, withinMs)),
+      insert: (row) => around(() => real.insert(row)),
+      read: (key) => around(() => real.read(key)),
+      replace: (version, change) => around(() => real.replace(version, change)),
+      remove: (version) => around(() => real.remove(version)),
+      due: (query) => around(() => real.due(query)),
+      list: (query) => around(() => real.list(query)),
+      findByCustomerId: (prefix, ids) => around(() => real.findByCustomerId(prefix, ids)),
     };
   }
 }
@@ -58,7 +61,7 @@ class Life {
 interface Trial {
   readonly provider: FakeProvider;
   readonly externalId: string;
-  /** Creates in a life of its own. */
+  /** Creates in a process of its own. */
   live(life: Life, fault: FaultName, aheadMs?: number): Promise<CreateAnswer | CustomerError>;
 }
 
@@ -80,22 +83,15 @@ function trialOf(store: Store, kind: FakeKind): Trial {
     },
   });
   const externalId = randomUUID();
-  const document = { external_id: externalId, name: 'Acme', email: `${externalId}@acme.example` };
-  const request = { externalId, document, fields: document, allowDuplicate: false, overwrite: false, resend: false };
+  const document = { external_id: externalId, name: `Acme ${externalId}`, email: `${externalId}@acme.example` };
+  const request = { externalId, document, fields: document, allowDuplicate: false };
   return {
     provider,
     externalId,
     async live(ownLife, ownFault, aheadMs = 0) {
       [life, fault] = [ownLife, ownFault];
-      const ledger = ownLife.ledger(store.ledger);
-      const ids = new IdMap(provider, ledger, openCache(new KeyvMemoryAdapter(new Map())));
-      const creates = new CreateOnce(provider, ledger, ids, {
-        now: () => Date.now() + aheadMs,
-        elapsed: () => performance.now(),
-        sleep: (ms) => sleep(ms),
-        random: Math.random,
-        uuid: randomUUID,
-      });
+      const clock = { ...systemClock, now: () => Date.now() + aheadMs };
+      const { creates } = identityOf({ provider, rows: ownLife.rows(store.rows), clock });
       const call = { signal: new AbortController().signal, deadline: performance.now() + 25_000 };
       return creates.create(request, call).catch((error: unknown) => {
         if (error instanceof CustomerError) return error;
@@ -115,7 +111,7 @@ interface Killed {
   readonly steps: number;
 }
 
-/** One create for every step at which it can be killed, all of them killed. */
+/** One create for every step at which it can be killed, each killed there. */
 async function killAtEveryStep(store: Store, kind: FakeKind, fault: FaultName): Promise<readonly Killed[]> {
   const whole = new Life();
   await trialOf(store, kind).live(whole, fault);
@@ -136,11 +132,11 @@ const cases = engines.flatMap((engine) =>
       .map((fault) => ({ engine, name: engine.name, kind, fault })),
   ),
 );
-// The memory engine survives here because the test holds it: what is tried is the state machine, on each engine's own ledger.
+// The memory store survives because the test keeps it: the test is about the state machine on each engine's rows.
 const stores = new Map(engines.map((engine) => [engine, engine.open()]));
 const killed = new Map<(typeof cases)[number], readonly Killed[]>();
 
-/** All kills first, so that their leases run out together. */
+/** All kills come first, so that their leases expire together. */
 beforeAll(async () => {
   for (const one of cases) killed.set(one, await killAtEveryStep(storeOf(one), one.kind, one.fault));
   await sleep(LEASE_MS + 500);
@@ -153,19 +149,19 @@ function storeOf({ engine }: (typeof cases)[number]): Store {
   return store;
 }
 
-describe('a create that is killed at any of its steps makes no customer twice and loses none', () => {
+describe('a create that is killed at any of its steps leaves no duplicate and loses no customer', () => {
   test.each(cases)('on $name, at a provider that is $kind, where $fault', async (one) => {
     const trials = killed.get(one) ?? [];
     expect(trials.length).toBeGreaterThan(5);
     for (const { trial, step, steps } of trials) {
       const before = trial.provider.customers.length;
-      // Past the time in which a lost request may still arrive; leases go by the store's clock.
-      const answer = await trial.live(new Life(), 'nothing', SETTLE_MS + 60_000);
-      const again = await trial.live(new Life(), 'nothing', SETTLE_MS + 60_000);
+      // After the time in which a lost request may still arrive; leases use the store's clock.
+      const answer = await trial.live(new Life(), 'nothing', QUIET_AFTER_SEND_MS + 60_000);
+      const again = await trial.live(new Life(), 'nothing', QUIET_AFTER_SEND_MS + 60_000);
       const told = `killed at step ${step} of ${steps}: ${answer instanceof CustomerError ? answer.message : answer.outcome}`;
       const ids = trial.provider.customers.map(({ id }) => id);
       if (answer instanceof CustomerError) {
-        // Nobody can know whether a request that left will be carried out yet, where the provider has no key to ask by.
+        // At a provider without a key, it is unknown whether a request that was sent will still run.
         const second = again instanceof CustomerError && again.kind;
         expect({ told, kind: one.kind, first: answer.kind, second, before, ids }).toEqual({
           told,

@@ -3,24 +3,25 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { LEASE_MS, SETTLE_MS } from '../../src/identity/create-once.ts';
+import { LEASE_MS, QUIET_AFTER_SEND_MS } from '../../src/identity/timing.ts';
 import { isRecord } from '../../src/text.ts';
 import { BUILT, connect, errorOf, type Connection, type Environment } from '../support/client.ts';
-import type { StandIn } from '../support/stand-ins/stand-in.ts';
-import { combinations, createsOf, customersOf, limiter, seededRandom, type Case, type Combination } from './cases.ts';
+import type { StandIn } from '../support/stand-in.ts';
+import type { ProviderKit } from '../support/provider-kit.ts';
+import { combinations, createOf, createsOf, customersOf, limiter, seededRandom, type Combination } from './cases.ts';
 import { slowStore } from './slow-store.ts';
 
 const SEED = Number(process.env['SEED'] ?? randomInt(2 ** 31));
 /** Per store and provider. */
 const KILLS = Number(process.env['KILLS'] ?? 14);
 const AT_ONCE = 8;
-/** A round that waits for an id of a round that was killed need not be waited for. */
+/** A round may wait for an id of a killed round; the test does not wait longer than this for it. */
 const ROUND_MS = 2_000;
 const LIMIT_MS = 300_000;
 
-/** A process whose clock is past the time for which "not found" proves nothing. */
+/** A process whose clock is ahead by more than the time in which "not found" proves nothing. */
 const LATER = {
-  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`const { now } = Date; Date.now = () => now() + ${SETTLE_MS + 1_000};`)}`,
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`const { now } = Date; Date.now = () => now() + ${QUIET_AFTER_SEND_MS + 1_000};`)}`,
 };
 
 interface Report {
@@ -29,29 +30,29 @@ interface Report {
   readonly answered: number;
   /** Creates that had reached the provider by then, answered or not. */
   readonly sent: number;
-  /** Errors of later callers that are none of those that a killed create may leave. */
+  /** Errors of later callers that a killed create must not cause. */
   readonly errors: readonly string[];
-  /** Ids with two customers; ids that were answered with two; ids without a customer in the end. */
+  /** Ids with two customers; ids that were answered with two customers; ids without a customer in the end. */
   readonly duplicates: readonly string[];
   readonly disagreements: readonly string[];
   readonly lost: readonly string[];
-  /** Ids that only a person could settle, or only time; of these, the ones for which there was a customer to be found. */
+  /** Ids that only the user or only time could settle; of these, the ones whose customer exists. */
   readonly unknown: readonly string[];
   readonly overlooked: readonly string[];
-  /** Ids for which a second create was sent while the fate of the first was not known. */
+  /** Ids for which a second create was sent while the outcome of the first was unknown. */
   readonly sentTwice: readonly string[];
 }
 
-/** As many servers at a time as do not slow each other down too much. */
+/** Limits the number of concurrent servers, so that they do not slow each other down too much. */
 const limited = limiter(3);
 
 /**
- * One server that is given all these creates at once and is killed a moment after so much has happened: a request has come in or
- * a create was answered. By events and not by the clock, so that the kills are as well spread on a machine that is busy.
- * @returns the customers that it told of.
+ * One server that receives all these creates at once and is killed shortly after a number of events: a request arrived, or a
+ * create was answered. It counts events instead of time, so that the kills are equally spread on a busy machine.
+ * @returns the customers in its answers.
  */
 async function killed(
-  { create }: Case,
+  kit: ProviderKit,
   standIn: StandIn,
   environment: Environment,
   ids: readonly string[],
@@ -62,7 +63,7 @@ async function killed(
   let answers = 0;
   const calls = Promise.allSettled(
     ids.map(async (id) => {
-      const { data } = await server.call('create_customer', create(id));
+      const { data } = await server.call('create_customer', createOf(kit, id));
       answers += 1;
       if (typeof data.customer_id === 'string') told.push([id, data.customer_id]);
     }),
@@ -84,7 +85,7 @@ async function killed(
 /** Repeats creates until each has its customer, or is unknown. */
 async function settle(
   server: Connection,
-  { create }: Case,
+  kit: ProviderKit,
   ids: readonly string[],
   extra: Record<string, unknown> = {},
 ) {
@@ -94,7 +95,7 @@ async function settle(
   const one = limiter(16);
   const settleOne = async (id: string): Promise<void> => {
     for (;;) {
-      const answer = await server.call('create_customer', { ...create(id), ...extra });
+      const answer = await server.call('create_customer', { ...createOf(kit, id), ...extra });
       const { customer_id: customerId } = answer.data;
       const kind = errorOf(answer)?.kind;
       if (typeof customerId === 'string') found.set(id, customerId);
@@ -111,7 +112,7 @@ async function settle(
   return { found, unknown, errors };
 }
 
-/** Slows down what can be killed in, at random, before or after the provider has done what it was asked. */
+/** Delays creates at random, before or after they run, to widen the window for a kill. */
 function delayCreates(standIn: StandIn, random: () => number): void {
   for (let n = 0; n < AT_ONCE; n += 1) {
     const when = random() < 0.5 ? ('before' as const) : ('after' as const);
@@ -119,22 +120,22 @@ function delayCreates(standIn: StandIn, random: () => number): void {
   }
 }
 
-async function killAndSettle(combination: Combination, seed: number): Promise<Report> {
+async function killAndSettle({ kit, engine, title }: Combination, seed: number): Promise<Report> {
   const random = seededRandom(seed);
-  const { standIn, environment } = await combination.start();
+  const { standIn, environment } = await kit.start({ allowDuplicates: true });
   for (const on of ['token', 'list', 'search', 'get']) standIn.fault({ on, times: Infinity, act: { delayMs: 30 } });
-  const slow = await slowStore(combination.engine, random);
-  // Each round has its last id in common with the next one.
+  const slow = await slowStore(engine, random);
+  // Consecutive rounds share one id.
   const ids = Array.from({ length: KILLS * (AT_ONCE - 1) + 1 }, () => randomUUID());
   const rounds = Array.from({ length: KILLS }, (_, n) => ids.slice(n * (AT_ONCE - 1), (n + 1) * (AT_ONCE - 1) + 1));
   const slowed = { ...environment, CUSTOMERS_STORE: slow.address };
-  const events = AT_ONCE * (combination.probe === undefined ? 2 : 3);
+  const events = AT_ONCE * 3;
   const ends = await Promise.all(
     rounds.map((round, n) =>
       limited(() => {
         delayCreates(standIn, random);
         const after = Math.floor(((n + random()) / KILLS) * (events + 1));
-        return killed(combination, standIn, slowed, round, { after, pauseMs: random() * 40 });
+        return killed(kit, standIn, slowed, round, { after, pauseMs: random() * 40 });
       }),
     ),
   );
@@ -144,14 +145,14 @@ async function killAndSettle(combination: Combination, seed: number): Promise<Re
   await sleep(LEASE_MS + 500);
 
   return limited(async () => {
-    const direct = { ...environment, CUSTOMERS_STORE: combination.engine.address, CUSTOMERS_CONFIRM: 'never' };
+    const direct = { ...environment, CUSTOMERS_STORE: engine.address, CUSTOMERS_CONFIRM: 'never' };
     const [next, later] = await Promise.all([connect(direct), connect({ ...direct, ...LATER })]);
-    const soon = await settle(next, combination, ids);
+    const soon = await settle(next, kit, ids);
     const overlooked = soon.unknown.filter((id) => customersOf(standIn, id).length > 0);
-    // A provider that repeats a create without harm may be asked again at once; the others may not.
-    const sentTwice = combination.provider === 'layer' ? [] : ids.filter((id) => createsOf(standIn, id) > 1);
-    const after = await settle(later, combination, ids);
-    const strict = after.unknown.length > 0 ? await settle(later, combination, after.unknown, { resend: true }) : soon;
+    // Only a provider that repeats a create without harm may receive it again at once.
+    const sentTwice = kit.upserts ? [] : ids.filter((id) => createsOf(standIn, id) > 1);
+    const after = await settle(later, kit, ids);
+    const strict = after.unknown.length > 0 ? await settle(later, kit, after.unknown, { resend: true }) : soon;
     await Promise.all([next.close(), later.close()]);
     const answers = [...told, ...soon.found, ...after.found, ...strict.found];
     const report = {
@@ -176,7 +177,7 @@ async function killAndSettle(combination: Combination, seed: number): Promise<Re
       ([name, value]) => `${name} ${Array.isArray(value) ? value.length : value}`,
     );
     process.stdout.write(
-      `${combination.title}, seed ${seed}: kills ${KILLS}, customers ${standIn.customers.size}, ${shown.join(', ')}, left to a person ${after.unknown.length}\n`,
+      `${title}, seed ${seed}: kills ${KILLS}, customers ${standIn.customers.size}, ${shown.join(', ')}, left to the user ${after.unknown.length}\n`,
     );
     await standIn.close();
     return report;
@@ -184,7 +185,7 @@ async function killAndSettle(combination: Combination, seed: number): Promise<Re
 }
 
 describe('a server that is killed in the middle of its creates', () => {
-  // All at once: each spends most of its time waiting until the leases of the dead are over.
+  // All run concurrently, because each spends most of its time waiting for the leases of killed servers.
   const reports = new Map<string, Promise<Report>>();
   beforeAll(() => {
     for (const [n, combination] of combinations.entries()) {
@@ -196,7 +197,7 @@ describe('a server that is killed in the middle of its creates', () => {
 
   test.each(combinations)(
     'leaves one customer per id: $title',
-    async ({ title, provider }) => {
+    async ({ title, kit }) => {
       const report = await reports.get(title);
       expect(report).toMatchObject({
         errors: [],
@@ -206,13 +207,13 @@ describe('a server that is killed in the middle of its creates', () => {
         sentTwice: [],
         overlooked: [],
       });
-      if (provider === 'layer') expect(report?.unknown).toEqual([]);
+      if (kit.upserts) expect(report?.unknown).toEqual([]);
     },
     LIMIT_MS,
   );
 });
 
-/** A server on bare pipes, because the SDK's client keeps the exit code to itself. */
+/** A server on raw pipes, because the SDK's client does not expose the exit code. */
 function launch(environment: Environment) {
   const child = spawn(process.execPath, [BUILT], {
     env: { PATH: process.env['PATH'] ?? '', ...environment },
@@ -225,7 +226,7 @@ function launch(environment: Environment) {
     const { structuredContent } = message['result'];
     results.set(String(message['id']), isRecord(structuredContent) ? structuredContent : message['result']);
   });
-  // It may be gone already when the last calls are written.
+  // The server may have ended before the last calls are written.
   child.stdin.on('error', () => {});
   const write = (message: Record<string, unknown>): void => {
     child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -245,9 +246,11 @@ describe.each(['SIGTERM', 'the end of its input'] as const)('a server that is st
   afterAll(() => Promise.all(open.map((standIn) => standIn.close())));
 
   test.each(combinations)(
-    'sees through what was sent, begins nothing new, and leaves nothing behind: $title',
-    async ({ start, create, unkeyed, probe, provider, engine }) => {
-      const { standIn, environment: own } = await start();
+    'finishes what was sent, starts nothing new, and leaves no open creates: $title',
+    async ({ kit, engine }) => {
+      const { probe } = kit;
+      const { standIn, environment: own } = await kit.start({ allowDuplicates: true });
+      const create = (id: string) => createOf(kit, id);
       open.push(standIn);
       const environment = { ...own, CUSTOMERS_STORE: engine.address };
       const server = launch(environment);
@@ -255,17 +258,15 @@ describe.each(['SIGTERM', 'the end of its input'] as const)('a server that is st
       standIn.fault({ on: 'create', act: { delayMs: 700 } });
       server.call('sent', create(sent));
       await vi.waitFor(() => expect(createsOf(standIn, sent)).toBe(1), 10_000);
-      if (probe !== undefined) {
-        const looks = standIn.count(probe);
-        standIn.fault({ on: probe, act: { delayMs: 300 } });
-        server.call('looking', create(looking));
-        await vi.waitFor(() => expect(standIn.count(probe)).toBe(looks + 1), 10_000);
-      }
+      const looks = standIn.count(probe);
+      standIn.fault({ on: probe, act: { delayMs: 300 } });
+      server.call('looking', create(looking));
+      await vi.waitFor(() => expect(standIn.count(probe)).toBe(looks + 1), 10_000);
       if (stop === 'SIGTERM') {
         server.child.kill('SIGTERM');
         await sleep(100);
         server.call('late', create(late));
-        server.call('unnamed', unkeyed(unnamed));
+        server.call('unnamed', kit.minimal(unnamed, `mail@${unnamed}.example`));
       } else {
         server.child.stdin.end();
       }
@@ -280,11 +281,11 @@ describe.each(['SIGTERM', 'the end of its input'] as const)('a server that is st
       const next = await connect(environment);
       const again = await next.call('create_customer', create(sent));
       expect(again.data).toMatchObject({
-        outcome: provider === 'layer' ? 'updated' : 'existing',
+        outcome: 'existing',
         customer_id: server.results.get('sent')?.['customer_id'],
       });
       expect(customersOf(standIn, sent)).toHaveLength(1);
-      if (provider !== 'layer') expect(createsOf(standIn, sent)).toBe(1);
+      if (!kit.upserts) expect(createsOf(standIn, sent)).toBe(1);
       for (const id of [looking, late]) {
         expect((await next.call('create_customer', create(id))).data).toMatchObject({ outcome: 'created' });
         expect(customersOf(standIn, id)).toHaveLength(1);

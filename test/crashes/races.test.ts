@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, errorOf, type Connection, type ToolResult } from '../support/client.ts';
-import type { StandIn } from '../support/stand-ins/stand-in.ts';
-import { combinations, createsOf, customersOf, limiter } from './cases.ts';
+import type { StandIn } from '../support/stand-in.ts';
+import { combinations, createOf, createsOf, customersOf, limiter } from './cases.ts';
 
 const PROCESSES = 3;
 const IDS = 40;
@@ -10,19 +10,19 @@ const CALLS = 4;
 const IN_FLIGHT = 12;
 const LIMIT_MS = 120_000;
 
-/** What a create may say while the same one is under way, or while a busy machine keeps the store from answering in time. */
+/** Permitted errors of a create while the same one is in flight, or while a busy machine delays the store. */
 const MAY_BE = ['in_progress', 'store_unavailable'];
 
-describe.each(combinations)('several processes: $title', ({ title, start, create, provider, engine }) => {
+describe.each(combinations)('several processes: $title', ({ title, kit, engine }) => {
   let standIn: StandIn;
   let fleet: readonly Connection[];
 
   beforeAll(async () => {
-    const started = await start();
+    const started = await kit.start({ allowDuplicates: true });
     standIn = started.standIn;
     const environment = { ...started.environment, CUSTOMERS_STORE: engine.address };
     fleet = await Promise.all(Array.from({ length: PROCESSES }, () => connect(environment)));
-    // The provider takes its time, so that calls overlap.
+    // The provider is slow, so that calls overlap.
     standIn.fault({ on: 'create', times: Infinity, act: { delayMs: 15 } });
   }, LIMIT_MS);
 
@@ -31,7 +31,7 @@ describe.each(combinations)('several processes: $title', ({ title, start, create
     await standIn.close();
   });
 
-  /** Each id's calls one right behind the other, spread over the processes. */
+  /** The calls for each id follow each other directly, distributed over the processes. */
   async function createAll(
     ids: readonly string[],
     versionOf: (n: number) => number,
@@ -43,7 +43,7 @@ describe.each(combinations)('several processes: $title', ({ title, start, create
       calls.map(({ id, n, place }) =>
         limited(async () => {
           const server = fleet[(place + n) % fleet.length];
-          const answer = await server?.call('create_customer', create(id, versionOf(n)));
+          const answer = await server?.call('create_customer', createOf(kit, id, versionOf(n)));
           if (answer) answers.get(id)?.push(answer);
         }),
       ),
@@ -59,7 +59,7 @@ describe.each(combinations)('several processes: $title', ({ title, start, create
   }
 
   test(
-    'the same creates from everywhere at once make one customer per id, and all answers agree on it',
+    'the same creates in all processes at once make one customer per id, and all answers agree on it',
     async () => {
       const ids = Array.from({ length: IDS }, () => randomUUID());
       const answers = await createAll(ids, () => 0);
@@ -72,7 +72,7 @@ describe.each(combinations)('several processes: $title', ({ title, start, create
         expect([...told]).toEqual(owners);
         const outcomes = all.flatMap(({ data }) => data.outcome ?? []);
         expect(outcomes.filter((outcome) => outcome === 'created').length).toBeLessThanOrEqual(1);
-        if (provider !== 'layer') expect(createsOf(standIn, id)).toBe(1);
+        if (!kit.upserts) expect(createsOf(standIn, id)).toBe(1);
       }
       process.stdout.write(
         `${title}: calls ${IDS * CALLS}, ids ${IDS}, customers ${standIn.customers.size}, errors ${JSON.stringify(errors)}\n`,
@@ -81,8 +81,8 @@ describe.each(combinations)('several processes: $title', ({ title, start, create
     LIMIT_MS,
   );
 
-  test.skipIf(provider === 'layer')(
-    'different creates of one id make one customer, and the others hear of a conflict',
+  test.skipIf(kit.upserts)(
+    'different creates of one id make one customer, and the others return a conflict',
     async () => {
       const ids = Array.from({ length: IDS / 2 }, () => randomUUID());
       const answers = await createAll(ids, (n) => n);

@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../support/stores.ts';
-import { listen, shut } from '../support/stand-ins/loopback.ts';
+import { listen, shut } from '../support/stand-in-loopback.ts';
 
 export interface SlowStore {
   /** What CUSTOMERS_STORE is set to. */
@@ -10,15 +10,15 @@ export interface SlowStore {
   close(): Promise<void>;
 }
 
-/** The same store, slower, so that a process can die in the middle of a store's call too. */
+/** The same store, slower, so that a process can also die in the middle of a call of the store. */
 export function slowStore(engine: Engine, random: () => number): Promise<SlowStore> {
   return engine.name === 'sqlite' ? busyFile(engine, random) : slowLink(engine.address);
 }
 
-/** Somebody else's transactions keep a SQLite file locked for moments; the file is set up before, which takes no waiting. */
+/** Transactions of this process lock a SQLite file for short moments; the file is created before. */
 async function busyFile({ address, open }: Engine, random: () => number): Promise<SlowStore> {
   const first = open();
-  await first.ledger.get('none');
+  await first.rows.read('none');
   await first.close();
   const database = new DatabaseSync(address.slice('sqlite:'.length), { timeout: 50 });
   const ending = new AbortController();
@@ -28,7 +28,7 @@ async function busyFile({ address, open }: Engine, random: () => number): Promis
       try {
         database.exec('BEGIN IMMEDIATE');
       } catch {
-        // It was somebody else's turn.
+        // The server holds the lock.
         continue;
       }
       await sleep(5 + random() * 15);
@@ -45,7 +45,7 @@ async function busyFile({ address, open }: Engine, random: () => number): Promis
   };
 }
 
-/** A relay that is late by some milliseconds in both directions. */
+/** A relay that delays both directions by some milliseconds. */
 async function slowLink(address: string): Promise<SlowStore> {
   const url = new URL(address);
   const { hostname: host, port } = url;
@@ -60,7 +60,7 @@ async function slowLink(address: string): Promise<SlowStore> {
       from.setNoDelay(true);
       from.on('data', (chunk) => setTimeout(() => to.destroyed || to.write(chunk), 6));
       from.on('error', () => to.destroy());
-      // What was on its way still arrives, as it does when a process dies.
+      // Data in flight still arrives, as it does when a process dies.
       from.on('close', () => {
         sockets.delete(from);
         setTimeout(() => to.destroy(), 50);

@@ -4,25 +4,35 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import {
   connect,
   errorOf,
-  standIns,
   temporaryStore,
   type Connection,
   type Environment,
   type ToolResult,
 } from '../support/client.ts';
+import type { Fields, ProviderKit } from '../support/provider-kit.ts';
+import { kits } from '../support/providers.ts';
 import { startProxy, type Proxy } from '../support/proxy.ts';
 import { Report } from '../support/report.ts';
-import { startRaw, type Act, type Fault, type Recorded, type StandIn } from '../support/stand-ins/stand-in.ts';
+import { startRaw, type Act, type Fault, type Recorded, type StandIn } from '../support/stand-in.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
+/** A value for all providers, or a function of the provider's kit. */
+type Each<T extends string | number> = T | ((kit: ProviderKit) => T);
 
-/** One for all, or one for each: Layer, DayZero, Notify. */
-type Each<T> = T | readonly [T, T, T];
+const upserts =
+  <T extends string | number>(yes: T, no: T): Each<T> =>
+  (kit) =>
+    kit.upserts ? yes : no;
+const renews =
+  <T extends string | number>(yes: T, no: T): Each<T> =>
+  ({ renewsToken }) =>
+    renewsToken ? yes : no;
+
+const ifRefused: Each<number> = ({ otherMethod }) => (otherMethod ? 2 : 1);
 
 /** How a call ends, and how many requests of its own kind reach the provider; alternatives with `|` between them. */
 type Expected = readonly [ends: Each<string>, sent: Each<number | string>];
 
-/** What befalls the requests of one operation, in this order; the last may last for ever. */
+/** The faults of one operation's requests, in order; the last one may repeat forever. */
 type Hits = readonly Omit<Fault, 'on'>[];
 
 interface HttpRow {
@@ -47,56 +57,48 @@ const once = (act: Act): Hits => [{ act }];
 const all = (...expected: Expected) => ({ create: expected, get: expected, update: expected });
 const tooMany = (after: string): Act => ({ status: 429, headers: { 'retry-after': after } });
 
-/** A create that was carried out and not confirmed is looked for. Layer's is repeated first, as its pages allow. */
-const FOUND: Each<string> = ['updated', 'created', 'created'];
-const REPEATED_BY_LAYER: Each<number> = [2, 1, 1];
-/** A status that arrived is a fact: a write was accepted, and a look shows what became of it. */
+/** A create that ran without a confirmation is looked up. An upsert is repeated first, as its provider's pages allow. */
+const FOUND = 'created';
+const REPEATED = upserts(2, 1);
+/** A received status is definite: the write was accepted, and a read shows its result. */
 const ACCEPTED_BUT_UNREADABLE = { create: ['created', 1], get: ['bad_response', 1], update: ['updated', 1] } as const;
 const GATEWAY = {
-  create: ['outcome_unknown', REPEATED_BY_LAYER],
+  create: ['outcome_unknown', REPEATED],
   get: ['unavailable', 3],
   update: ['outcome_unknown', 3],
 } as const;
 
-/** Where nothing but the status of the provider, or its way of answering, is wrong. */
+/** Faults in the provider's status or answer. */
 const HTTP: readonly HttpRow[] = [
   { when: 'the connection is reset after the request was read, before the commit', hits: always('reset'), ...GATEWAY },
   {
     when: 'the connection is reset after the commit',
     hits: committed('reset'),
-    create: [FOUND, REPEATED_BY_LAYER],
+    create: [FOUND, REPEATED],
     update: ['outcome_unknown', 3],
   },
   { when: 'it is answered 400', hits: always({ status: 400 }), ...all('invalid_input', 1) },
   {
     when: 'it is answered 401 once',
     hits: once({ status: 401 }),
-    create: [
-      ['created', 'unauthorized', 'unauthorized'],
-      [2, 1, 1],
-    ],
-    get: [
-      ['ok', 'unauthorized', 'unauthorized'],
-      [2, 1, 1],
-    ],
-    update: [
-      ['updated', 'unauthorized', 'unauthorized'],
-      [2, 1, 1],
-    ],
+    create: [renews('created', 'unauthorized'), renews(2, 1)],
+    get: [renews('ok', 'unauthorized'), renews(2, 1)],
+    update: [renews('updated', 'unauthorized'), renews(2, 1)],
   },
-  { when: 'it is answered 401 from now on', hits: always({ status: 401 }), ...all('unauthorized', [2, 1, 1]) },
+  { when: 'it is answered 401 from now on', hits: always({ status: 401 }), ...all('unauthorized', renews(2, 1)) },
   {
     when: 'it is answered 401 and there is no new token either',
     hits: always({ status: 401 }),
     token: always({ status: 500 }),
-    ...all(['unavailable', 'unauthorized', 'unauthorized'], 1),
+    ...all(renews('unavailable', 'unauthorized'), 1),
   },
   { when: 'it is answered 403', hits: always({ status: 403 }), ...all('forbidden', 1) },
   {
     when: 'it is answered 404',
     hits: always({ status: 404 }),
     ...all('not_found', 1),
-    get: ['not_found', [1, 1, 2]],
+    get: ['not_found', ({ read }) => (read === '*' ? 2 : 1)],
+    update: ['not_found', ifRefused],
   },
   { when: 'it is answered 409', hits: always({ status: 409 }), ...all('conflict', 1) },
   { when: 'it is answered 422', hits: always({ status: 422 }), ...all('invalid_input', 1) },
@@ -122,17 +124,22 @@ const HTTP: readonly HttpRow[] = [
   {
     when: 'it is answered 500 before the commit',
     hits: always({ status: 500 }),
-    create: ['outcome_unknown', REPEATED_BY_LAYER],
+    create: ['outcome_unknown', REPEATED],
     get: ['unavailable', 1],
     update: ['outcome_unknown', 1],
   },
   {
     when: 'it is answered 500 after the commit',
     hits: committed({ status: 500 }),
-    create: [FOUND, REPEATED_BY_LAYER],
+    create: [FOUND, REPEATED],
     update: ['outcome_unknown', 1],
   },
-  { when: 'it is answered 501', hits: always({ status: 501 }), ...all('unavailable', 1) },
+  {
+    when: 'it is answered 501',
+    hits: always({ status: 501 }),
+    ...all('unavailable', 1),
+    update: ['unavailable', ifRefused],
+  },
   { when: 'it is answered 502', hits: always({ status: 502 }), ...GATEWAY },
   { when: 'it is answered 503', hits: always({ status: 503 }), ...GATEWAY },
   { when: 'it is answered 504', hits: always({ status: 504 }), ...GATEWAY },
@@ -146,23 +153,20 @@ const HTTP: readonly HttpRow[] = [
   {
     when: 'it is answered 504 after the commit',
     hits: committed({ status: 504 }),
-    create: [FOUND, REPEATED_BY_LAYER],
+    create: [FOUND, REPEATED],
     update: ['outcome_unknown', 3],
   },
   {
     when: 'it is answered 503 after the commit and 429 from then on',
     hits: [{ act: { status: 503 }, when: 'after' }, ...always(tooMany('3600'))],
-    create: [['updated|outcome_unknown', 'created', 'created'], REPEATED_BY_LAYER],
+    create: [upserts('created|outcome_unknown', 'created'), REPEATED],
     update: ['outcome_unknown', 2],
   },
   {
     when: 'it is answered 503 after the commit and 401 from then on',
     hits: [{ act: { status: 503 }, when: 'after' }, ...always({ status: 401 })],
-    create: [
-      ['updated|outcome_unknown', 'created', 'created'],
-      ['2|3', 1, 1],
-    ],
-    update: ['outcome_unknown', ['2|3', 2, 2]],
+    create: [upserts('created|outcome_unknown', 'created'), upserts('2|3', '1')],
+    update: ['outcome_unknown', renews('2|3', '2')],
   },
   {
     when: 'it is never answered and not carried out',
@@ -195,7 +199,7 @@ const HTTP: readonly HttpRow[] = [
   {
     when: 'it is redirected',
     hits: always('redirect'),
-    create: ['outcome_unknown', REPEATED_BY_LAYER],
+    create: ['outcome_unknown', REPEATED],
     get: ['bad_response', 1],
     update: ['outcome_unknown', 1],
   },
@@ -204,17 +208,17 @@ const HTTP: readonly HttpRow[] = [
 interface NetworkRow {
   readonly when: string;
   readonly mode: 'refuse' | 'reset';
-  /** Whether the connection over which reads go stays up, so that only what needs a new one fails: a create. */
+  /** Whether the connection of reads stays open, so that only a create fails, which needs a new one. */
   readonly readsPass: boolean;
   readonly create: Each<string>;
   readonly get?: Each<string>;
   readonly update?: Each<string>;
 }
 
-/** A reset right after the connection stands may come before or after the request was handed to it. */
+/** A reset right after the connection is established may arrive before or after the request is passed to it. */
 const DROPPED = 'unavailable|outcome_unknown';
 
-/** Where connections fail, and nothing reaches the provider. */
+/** Faults of connections, so that nothing reaches the provider. */
 const NETWORK: readonly NetworkRow[] = [
   {
     when: 'the connection is refused',
@@ -234,9 +238,9 @@ const NETWORK: readonly NetworkRow[] = [
     when: 'the connection is reset as soon as it stands',
     mode: 'reset',
     readsPass: false,
-    create: [DROPPED, 'unavailable', 'unavailable'],
+    create: 'unavailable',
     get: 'unavailable',
-    update: ['unavailable', DROPPED, DROPPED],
+    update: ({ updateOperations }) => (updateOperations.includes('get') ? 'unavailable' : DROPPED),
   },
   {
     when: 'the connection of the create alone is reset as soon as it stands',
@@ -252,7 +256,7 @@ interface AddressRow {
   address(standIn: StandIn, silent: string): string;
 }
 
-/** Addresses under which no request can arrive, whatever is sent there. */
+/** Addresses at which no request can arrive. */
 const ADDRESSES: readonly AddressRow[] = [
   { when: 'the host name does not exist', address: () => 'https://customers-mcp.invalid' },
   { when: 'TLS is spoken to a plain port', address: ({ origin }) => origin.replace('http:', 'https:') },
@@ -263,91 +267,38 @@ const ADDRESSES: readonly AddressRow[] = [
   },
 ];
 
-interface Subject {
-  readonly name: 'layer' | 'dayzero' | 'notify';
-  readonly title: string;
-  start(): Promise<{ readonly standIn: StandIn; readonly environment: Environment }>;
-  readonly address: string;
-  readonly externalIdField: string;
-  customer(tag: string): Fields;
-  /** The argument that updates change, and its name in the stored document. */
-  readonly text: { readonly argument: string; readonly stored: string };
-  /** The operation at which reads fail; `*` where there is more than one way to read. */
-  readonly read: string;
-  readonly again: 'existing' | 'updated';
-}
-
-const subjects: readonly Subject[] = [
-  {
-    name: 'layer',
-    title: 'Layer',
-    start: () => standIns.layer({ tokenUses: Infinity }),
-    address: 'LAYER_BASE_URL',
-    externalIdField: 'external_id',
-    customer: (tag) => ({ company_name: `Firm ${tag}`, email: `${tag}@example.com` }),
-    text: { argument: 'company_name', stored: 'company_name' },
-    read: 'get',
-    again: 'updated',
-  },
-  {
-    name: 'dayzero',
-    title: 'DayZero',
-    start: () => standIns.dayzero(),
-    address: 'DAYZERO_BASE_URL',
-    externalIdField: 'external_id',
-    customer: (tag) => ({ name: `Firm ${tag}`, email: `${tag}@example.com` }),
-    text: { argument: 'name', stored: 'name' },
-    read: 'get',
-    again: 'existing',
-  },
-  {
-    name: 'notify',
-    title: 'Notify',
-    start: () => standIns.notify(),
-    address: 'NOTIFY_BASE_URL',
-    externalIdField: 'CustomerCode',
-    customer: (tag) => ({ Name: `Firm ${tag}`, Email: `${tag}@example.com` }),
-    text: { argument: 'Name', stored: 'name' },
-    read: '*',
-    again: 'existing',
-  },
-];
-
 const report = new Report('Provider faults, every call with a budget of 3000 ms');
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 afterAll(() => console.log(`\n${report}\n`));
 
-// Most of the time goes into waiting, so the groups run side by side; each has a stand-in and servers of its own.
-describe.concurrent.each(subjects)('$title', (subject) => {
+// Most of the time is spent waiting, so the groups run concurrently; each has its own stand-in and servers.
+describe.concurrent.each(kits)('$title', (kit) => {
   describe.concurrent.each([
     { pace: 'what shows at once', slow: false },
     { pace: 'what takes its time', slow: true },
   ])('$pace', ({ slow }) => {
-    describe('one by one', { concurrent: false }, () => faultsOf(subject, slow));
+    describe('one by one', { concurrent: false }, () => faultsOf(kit, slow));
   });
 });
 
-function faultsOf(subject: Subject, slow: boolean): void {
-  const { name, title, externalIdField, text } = subject;
+function faultsOf(kit: ProviderKit, slow: boolean): void {
+  const { name, title, externalIdField, nameField } = kit;
   const { store, remove } = temporaryStore();
   let standIn: StandIn;
   let environment: Environment;
   let direct: Connection;
-  /** The same provider behind a proxy; for the server it is another account. */
+  /** The same provider behind a proxy, which the server treats as another account. */
   let proxy: Proxy;
   let proxied: Connection;
   let silent: Awaited<ReturnType<typeof startRaw>>;
   const ofItsPace = (row: { readonly slow?: boolean }): boolean => (row.slow ?? false) === slow;
 
-  const own = <T>(value: Each<T>): T => {
-    const index = subjects.indexOf(subject);
-    return isEach(value) ? (value[index] ?? value[0]) : value;
-  };
+  const own = <T extends string | number>(value: Each<T>): T => (typeof value === 'function' ? value(kit) : value);
 
   beforeAll(async () => {
-    const started = await subject.start();
+    const started = await kit.start();
     standIn = started.standIn;
     environment = {
       ...started.environment,
@@ -358,7 +309,7 @@ function faultsOf(subject: Subject, slow: boolean): void {
     proxy = await startProxy(Number(new URL(standIn.origin).port));
     silent = await startRaw('silent');
     direct = await connect(environment);
-    proxied = await connect({ ...environment, [subject.address]: `http://127.0.0.1:${proxy.port}` });
+    proxied = await connect({ ...environment, [kit.settings.baseUrl]: `http://127.0.0.1:${proxy.port}` });
   });
 
   afterEach(async () => {
@@ -372,7 +323,7 @@ function faultsOf(subject: Subject, slow: boolean): void {
     remove();
   });
 
-  /** Calls, and says how it ended and how long that took. */
+  /** Calls a tool and returns its result and duration. */
   async function timed(
     connection: Connection,
     tool: string,
@@ -392,14 +343,14 @@ function faultsOf(subject: Subject, slow: boolean): void {
     report.add(when, operation, { subject: name, outcome, requests, ms });
   }
 
-  /** A customer that is there already, by its provider id. */
+  /** The provider's id of an existing customer. */
   async function someone(connection = direct): Promise<string> {
-    const { answer } = await timed(connection, 'create_customer', subject.customer(randomUUID()));
+    const { answer } = await timed(connection, 'create_customer', customer(randomUUID()));
     expect(answer.isError, answer.text).toBe(false);
     return String(answer.data.customer_id);
   }
 
-  /** Requests about one customer: in the background the server may be looking for others. */
+  /** Requests for one customer, because the server may look up others in the background. */
   function about(id: string): readonly Recorded[] {
     return standIn.requests.filter(({ path, query }) => path.includes(id) || [...query.values()].includes(id));
   }
@@ -412,19 +363,23 @@ function faultsOf(subject: Subject, slow: boolean): void {
     for (const hit of hits) standIn.fault({ on, ...hit });
   }
 
-  /** The provider is well again, and has the customers that it had. */
+  /** Ends all faults of the provider; its customers stay. */
   function recover(): void {
     const customers = [...standIn.customers];
     standIn.reset();
     for (const [id, document] of customers) standIn.customers.set(id, document);
   }
 
-  function freshCreate(): Fields {
-    const id = randomUUID();
-    return { ...subject.customer(id), [externalIdField]: id };
+  function customer(tag: string): Fields {
+    return kit.minimal(`Firm ${tag}`, `${tag}@example.com`);
   }
 
-  /** As if two minutes had passed since the create was sent: nobody expects it to be carried out any more. */
+  function freshCreate(): Fields {
+    const id = randomUUID();
+    return { ...customer(id), [externalIdField]: id };
+  }
+
+  /** Simulates that two minutes have passed since the create was sent, after which it can no longer run. */
   function letTimePass(externalId: unknown): void {
     const database = new DatabaseSync(store.slice('sqlite:'.length), { timeout: 2_000 });
     database
@@ -435,15 +390,15 @@ function faultsOf(subject: Subject, slow: boolean): void {
     database.close();
   }
 
-  /** The same create again, with the provider well: it ends with exactly one customer, or is still unknown and not sent. */
+  /** Repeats the create without faults: there is exactly one customer, or the outcome is still unknown and nothing is sent. */
   async function expectRecovery(connection: Connection, create: Fields, first: string): Promise<void> {
     recover();
     const wasThere = standIn.customers.size === 1;
     const { answer, ends } = await timed(connection, 'create_customer', create);
     if (wasThere) {
-      expect(ends, answer.text).toBe(subject.again);
-      expect(standIn.count('create')).toBe(subject.again === 'updated' ? 1 : 0);
-    } else if (first === 'outcome_unknown' && subject.again === 'existing') {
+      expect(ends, answer.text).toBe('existing');
+      expect(standIn.count('create')).toBe(0);
+    } else if (first === 'outcome_unknown' && !kit.upserts) {
       expect(ends, answer.text).toBe('outcome_unknown');
       expect(standIn.count('create')).toBe(0);
       await expectSettled(connection, create);
@@ -453,15 +408,18 @@ function faultsOf(subject: Subject, slow: boolean): void {
     }
     expect(standIn.customers.size).toBe(1);
     const last = await timed(connection, 'create_customer', create);
-    expect(last.ends, last.answer.text).toBe(subject.again);
+    expect(last.ends, last.answer.text).toBe('existing');
     expect([...standIn.customers.keys()]).toEqual([last.answer.data.customer_id]);
   }
 
-  /** Still unknown and not there: time settles it where the provider has a key; else a person has to say so. */
+  /**
+   * A create with an unknown outcome and without a customer: time settles it if the provider has a key; otherwise the user has
+   * to decide.
+   */
   async function expectSettled(connection: Connection, create: Fields): Promise<void> {
     letTimePass(create[externalIdField]);
     const later = await timed(connection, 'create_customer', create);
-    if (name === 'notify') {
+    if (kit.keepsExternalId) {
       expect(later.ends, later.answer.text).toBe('created');
     } else {
       expect(later.ends, later.answer.text).toBe('outcome_unknown');
@@ -498,7 +456,7 @@ function faultsOf(subject: Subject, slow: boolean): void {
       it(`get ends as ${ends} with ${sent} sent when ${when}`, async () => {
         const id = await someone();
         standIn.requests.length = 0;
-        fault(subject.read, hits);
+        fault(kit.read, hits);
         fault('token', token);
         const { answer, ends: ended, ms } = await timed(direct, 'get_customer', { customer_id: id });
         const requests = about(id).length;
@@ -519,25 +477,25 @@ function faultsOf(subject: Subject, slow: boolean): void {
         standIn.requests.length = 0;
         fault('update', hits);
         fault('token', token);
-        const args = { customer_id: id, [text.argument]: 'Another name' };
+        const args = { customer_id: id, [nameField.field]: 'Another name' };
         const { answer, ends: ended, ms } = await timed(direct, 'update_customer', args);
         const requests = standIn.count('update');
         note(when, 'update', ended, requests, ms);
         const done = hits[0]?.when === 'after' || !answer.isError;
-        expect(standIn.customers.get(id)?.[text.stored]).toBe(done ? 'Another name' : before?.[text.stored]);
+        expect(standIn.customers.get(id)?.[nameField.stored]).toBe(done ? 'Another name' : before?.[nameField.stored]);
         expect(ends.split('|'), answer.text).toContain(ended);
         expect(sent.split('|')).toContain(String(requests));
         recover();
         const again = await timed(direct, 'update_customer', args);
         expect(again.answer.isError, again.answer.text).toBe(false);
-        expect(standIn.customers.get(id)?.[text.stored]).toBe('Another name');
+        expect(standIn.customers.get(id)?.[nameField.stored]).toBe('Another name');
         expect(standIn.customers.size).toBe(1);
       });
     }
   }
 
   for (const { when, mode, readsPass, create, get, update } of slow ? [] : NETWORK) {
-    /** Breaks the network; with `readsPass` the connection that was used last goes on. */
+    /** Breaks the network; with `readsPass`, the last used connection keeps working. */
     const breakNetwork = async (): Promise<void> => {
       await proxy.set(mode);
       if (!readsPass) proxy.cut();
@@ -574,27 +532,27 @@ function faultsOf(subject: Subject, slow: boolean): void {
       it(`update ends as ${own(update)} with none sent when ${when}`, async () => {
         const id = await someone(proxied);
         await breakNetwork();
-        const args = { customer_id: id, [text.argument]: 'Another name' };
+        const args = { customer_id: id, [nameField.field]: 'Another name' };
         const { answer, ends, ms } = await timed(proxied, 'update_customer', args);
         note(when, 'update', ends, standIn.count('update'), ms);
         expect(own(update).split('|'), answer.text).toContain(ends);
         expect(writes()).toEqual([]);
         await proxy.set('forward');
         expect((await timed(proxied, 'update_customer', args)).ends).toBe('updated');
-        expect(standIn.customers.get(id)?.[text.stored]).toBe('Another name');
+        expect(standIn.customers.get(id)?.[nameField.stored]).toBe('Another name');
       });
     }
   }
 
   for (const { when, address } of ADDRESSES.filter(ofItsPace)) {
     it(`create, get and update end as unavailable with none sent when ${when}`, async () => {
-      const lost = await connect({ ...environment, [subject.address]: address(standIn, silent.origin) });
+      const lost = await connect({ ...environment, [kit.settings.baseUrl]: address(standIn, silent.origin) });
       try {
         const args = freshCreate();
         const calls: readonly [string, Fields][] = [
           ['create', args],
-          ['get', { customer_id: 'somebody' }],
-          ['update', { customer_id: 'somebody', [text.argument]: 'Another name' }],
+          ['get', { customer_id: 'unknown' }],
+          ['update', { customer_id: 'unknown', [nameField.field]: 'Another name' }],
         ];
         await Promise.all(
           calls.map(async ([operation, given]) => {
@@ -603,10 +561,10 @@ function faultsOf(subject: Subject, slow: boolean): void {
             expect(ends, answer.text).toBe('unavailable');
           }),
         );
-        // It was not sent, so the identity is free: the repeat is tried, and neither unknown nor waited for.
+        // The create was not sent, so the external id is free: the repeat is attempted at once, and its outcome is not unknown.
         expect((await timed(lost, 'create_customer', args)).ends).toBe('unavailable');
         expect(writes()).toEqual([]);
-        expect(about('somebody')).toEqual([]);
+        expect(about('unknown')).toEqual([]);
         expect((await timed(direct, 'create_customer', args)).ends).toBe('created');
         expect(standIn.customers.size).toBe(1);
       } finally {
@@ -616,11 +574,11 @@ function faultsOf(subject: Subject, slow: boolean): void {
   }
 
   if (slow) {
-    it('create that is carried out only after the call gave up is found by the next one', async () => {
+    it('create that runs only after the call timed out is found by the next one', async () => {
       const args = freshCreate();
       fault('create', [{ act: { delayMs: BUDGET_MS + 500 } }]);
       const { answer, ends, ms } = await timed(direct, 'create_customer', args);
-      note('it is carried out after the call gave up', 'create', ends, standIn.count('create'), ms);
+      note('it runs after the call timed out', 'create', ends, standIn.count('create'), ms);
       expect(ends, answer.text).toBe('outcome_unknown');
       expect(standIn.customers.size).toBe(0);
       await vi.waitFor(() => expect(standIn.customers.size).toBe(1), { timeout: 5_000 });
@@ -633,7 +591,7 @@ function faultsOf(subject: Subject, slow: boolean): void {
       const burst = (): Promise<string[]> => Promise.all(Array.from({ length: OUTAGE_READS }, read));
       for (const act of [{ status: 503 }, 'reset'] as const) {
         standIn.requests.length = 0;
-        fault(subject.read, always(act));
+        fault(kit.read, always(act));
         const startedAt = performance.now();
         const ends = await burst();
         const each = about(id).length / OUTAGE_READS;
@@ -647,8 +605,4 @@ function faultsOf(subject: Subject, slow: boolean): void {
       }
     });
   }
-}
-
-function isEach<T>(value: Each<T>): value is readonly [T, T, T] {
-  return Array.isArray(value);
 }

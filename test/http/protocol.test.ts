@@ -1,13 +1,17 @@
+import { DatabaseSync } from 'node:sqlite';
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { isRecord } from '../../src/text.ts';
-import { standIns, type Environment } from '../support/client.ts';
+import { temporaryStore, type Environment } from '../support/client.ts';
+import { startDayZero } from '../providers/dayzero/stand-in.ts';
+import { startNotify } from '../providers/notify/stand-in.ts';
 import {
   ask,
   bare,
   bearer,
   connectOverHttp,
+  eventsIn,
   message,
   post,
   serve,
@@ -16,7 +20,6 @@ import {
   toolCall,
   toolsIn,
   type HttpServer,
-  type Reply,
 } from '../support/http.ts';
 import { AUDIENCE, startIssuer } from '../support/issuer.ts';
 import { parsed } from '../support/process.ts';
@@ -33,14 +36,9 @@ async function dataOf(client: Client, name: string, args: Record<string, unknown
   return isRecord(structuredContent) ? structuredContent : {};
 }
 
-/** The messages of an event stream, in order. */
-function eventsIn({ text }: Reply): unknown[] {
-  return text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [parsed(line.slice('data: '.length))] : []));
-}
-
 describe('a client over HTTP', () => {
-  it('tells the same story as over stdio: list, create, read, change, delete in two steps', async () => {
-    const { standIn, environment } = await standIns.dayzero();
+  it('can do the same as over stdio: list, create, read, update, delete in two steps', async () => {
+    const { standIn, environment } = await startDayZero();
     const server = await serve({ ...environment, CUSTOMERS_HTTP_TOKEN: TOKEN });
     const client = await connectOverHttp(server.urls[0] ?? '', TOKEN);
     expect(client.getServerVersion()).toMatchObject({ name: 'customers-mcp', version: packageJson.version });
@@ -59,11 +57,12 @@ describe('a client over HTTP', () => {
     expect(await dataOf(client, 'update_customer', { external_id: 'a-1', notes: 'x' })).toMatchObject({
       outcome: 'updated',
     });
-    // Nobody can be asked without a session, so consent takes two steps.
+    // The server cannot ask without a session, so consent takes two steps.
     const first = await dataOf(client, 'archive_customer', { external_id: 'a-1' });
-    expect(first).toMatchObject({ error: { kind: 'confirmation_required', confirm: 'Acme' } });
+    const { confirm, ...error } = isRecord(first['error']) ? first['error'] : {};
+    expect(error).toMatchObject({ kind: 'confirmation_required' });
     expect(standIn.count('delete')).toBe(0);
-    expect(await dataOf(client, 'archive_customer', { external_id: 'a-1', confirm: 'Acme' })).toMatchObject({
+    expect(await dataOf(client, 'archive_customer', { external_id: 'a-1', confirm })).toMatchObject({
       outcome: 'deleted',
     });
     await expect(client.callTool({ name: 'drop_customers' })).rejects.toMatchObject({ code: -32602 });
@@ -72,7 +71,7 @@ describe('a client over HTTP', () => {
     await standIn.close();
   });
 
-  it('hears of progress while an import runs, and of the result at its end', async () => {
+  it('receives progress while an import runs, and the result at its end', async () => {
     const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN });
     const client = await connectOverHttp(server.urls[0] ?? '', TOKEN);
     const rows = Array.from({ length: 12 }, (_, index) => ({ external_id: `i-${index}`, company_name: `No ${index}` }));
@@ -81,7 +80,7 @@ describe('a client over HTTP', () => {
       onprogress: ({ progress }) => heard.push(progress),
     });
     expect(structuredContent).toMatchObject({ total: 12, counts: { created: 12 } });
-    expect(heard.length).toBeGreaterThan(2);
+    expect(heard.length).toBeGreaterThan(0);
     expect(heard).toEqual(heard.toSorted((a, b) => a - b));
     expect(new Set(heard).size).toBe(heard.length);
     await client.close();
@@ -99,7 +98,7 @@ describe('the protocol', () => {
     server.kill();
   });
 
-  it('needs no session: a call is answered without a handshake, and no session id is given', async () => {
+  it('needs no session: a call is answered without a handshake, and there is no session id', async () => {
     const hello = await post(server, HELLO);
     expect(hello).toMatchObject({ status: 200, json: { result: { protocolVersion: '2025-11-25' } } });
     expect(hello.headers['mcp-session-id']).toBeUndefined();
@@ -108,7 +107,7 @@ describe('the protocol', () => {
     expect((await post(server, toolCall('search_customer'), { headers: made })).status).toBe(200);
   });
 
-  it('answers as JSON, and as an event stream only where progress is wanted', async () => {
+  it('answers with JSON, and with an event stream only if progress is requested', async () => {
     const plain = await post(server, toolCall('search_customer'));
     expect(plain.headers['content-type']).toMatch(/^application\/json/);
     const body = message('tools/call', { name: 'search_customer', arguments: {}, _meta: { progressToken: 'p' } });
@@ -118,7 +117,7 @@ describe('the protocol', () => {
     expect(eventsIn(streamed).at(-1)).toMatchObject({ id: 1, result: { structuredContent: { customers: [] } } });
   });
 
-  it('takes notifications and answers to nobody without a word', async () => {
+  it('silently accepts notifications and responses without a request', async () => {
     for (const body of [
       { jsonrpc: '2.0', method: 'notifications/initialized' },
       { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } },
@@ -128,7 +127,7 @@ describe('the protocol', () => {
       expect.soft(await post(server, body)).toMatchObject({ status: 202, text: '' });
   });
 
-  it('answers a method that does not exist with an error of the protocol, not of HTTP', async () => {
+  it('answers an unknown method with a JSON-RPC error, not an HTTP error', async () => {
     for (const method of ['customers/drop', 'server/discover'])
       expect
         .soft(await post(server, message(method)))
@@ -144,20 +143,20 @@ describe('the protocol', () => {
   });
 
   it.each<[string, Record<string, string | undefined>, number]>([
-    ['both kinds of answer', { accept: BOTH }, 200],
-    ['no kind of answer', { accept: undefined }, 406],
+    ['both types of answer', { accept: BOTH }, 200],
+    ['no type of answer', { accept: undefined }, 406],
     ['HTML', { accept: 'text/html' }, 406],
     ['JSON alone', { accept: 'application/json' }, 406],
     ['a charset with it', { 'content-type': 'application/json; charset=utf-8' }, 200],
     ['no type', { 'content-type': undefined }, 415],
     ['text', { 'content-type': 'text/plain' }, 415],
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
-    ['JSON in the name of text', { 'content-type': 'text/plain; application/json' }, 415],
-  ])('checks what is sent and accepted: %s', async (_, headers, status) => {
+    ['JSON labeled as text', { 'content-type': 'text/plain; application/json' }, 415],
+  ])('checks Content-Type and Accept: %s', async (_, headers, status) => {
     expect((await post(server, HELLO, { headers })).status).toBe(status);
   });
 
-  it.each(['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'PROPFIND'])('knows no %s at its address', async (method) => {
+  it.each(['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'PROPFIND'])('does not support %s', async (method) => {
     const reply = await ask(server, { method, headers: { ...bearer(TOKEN), accept: 'text/event-stream' } });
     expect(reply).toMatchObject({ status: 405, headers: { allow: 'POST' } });
   });
@@ -168,12 +167,12 @@ describe('the protocol', () => {
     'OPTIONS * HTTP/1.1',
     'POST mcp HTTP/1.1',
     'GET / HTTP/9',
-  ])('does nothing about %s', async (line) => {
+  ])('rejects %s', async (line) => {
     const reply = await bare(server, `${line}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
     expect(reply).toMatch(/^(HTTP\/1\.1 (2\d\d|4\d\d) |$)/);
   });
 
-  it('is served at its address and nowhere else', async () => {
+  it('is served only at its path', async () => {
     for (const path of ['/mcp', '/mcp/', '/mcp?x=1'])
       expect.soft((await post(server, HELLO, { path })).status).toBe(200);
     for (const path of ['/mcp/layer', '/MCP', '/mcp/..', '/mcp/%2e%2e/', '//mcp', '/sse', '/.env', '/mcp%00'])
@@ -181,8 +180,8 @@ describe('the protocol', () => {
   });
 });
 
-describe('the page for a person', () => {
-  it('says what this is, that it is a sandbox, and how to connect, and holds neither token nor customer', async () => {
+describe('the page for users', () => {
+  it('explains the server, the sandbox, and how to connect, and contains neither token nor customer data', async () => {
     const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN });
     await post(server, toolCall('create_customer', { external_id: 'p-1', company_name: 'Acme <b>' }));
     const { status, text, headers } = await ask(server, { method: 'GET', path: '/' });
@@ -207,8 +206,8 @@ describe('the page for a person', () => {
     server.kill();
   });
 
-  it('says nothing of a sandbox where there is none', async () => {
-    const { standIn, environment } = await standIns.notify();
+  it('does not mention a sandbox for a real account', async () => {
+    const { standIn, environment } = await startNotify();
     const server = await serve({ ...environment, CUSTOMERS_HTTP_TOKEN: TOKEN });
     const { text } = await ask(server, { method: 'GET', path: '/' });
     expect(text).toContain('Notify');
@@ -219,8 +218,8 @@ describe('the page for a person', () => {
   });
 });
 
-describe('whether it is there', () => {
-  it('is told to anybody, without a token', async () => {
+describe('the probes', () => {
+  it('answer without a token', async () => {
     const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN });
     expect(await ask(server, { method: 'GET', path: '/healthz' })).toMatchObject({
       status: 200,
@@ -233,7 +232,7 @@ describe('whether it is there', () => {
     server.kill();
   });
 
-  it('and whether it is ready are two things while the store is away', async () => {
+  it('differ while the store is down: the server is alive and not ready', async () => {
     const store = 'redis://someone:word-hush@127.0.0.1:1';
     const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN, CUSTOMERS_STORE: store });
     expect((await ask(server, { method: 'GET', path: '/healthz' })).status).toBe(200);
@@ -243,8 +242,33 @@ describe('whether it is there', () => {
     server.kill();
   });
 
-  it('ends with what runs: a stop lets a call be answered, and then it is gone', async () => {
-    const { standIn, environment } = await standIns.dayzero();
+  it('write to the store once a second at most, however often a caller asks', async () => {
+    const { store, remove } = temporaryStore();
+    onTestFinished(remove);
+    const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN, CUSTOMERS_STORE: store });
+    const database = new DatabaseSync(store.slice('sqlite:'.length), { readOnly: true });
+    // Each check of the store increments the epoch of the same row.
+    const writes = (): number =>
+      Number(database.prepare("SELECT epoch FROM intents WHERE key = 'v1/ping'").get()?.['epoch']);
+    const before = writes();
+    const startedAt = performance.now();
+    await ask(server, { method: 'GET', path: '/readyz' });
+    const ofOneLook = writes() - before;
+    expect(ofOneLook).toBeGreaterThan(0);
+    for (let times = 0; times < 10; times += 1) {
+      const replies = await Promise.all(
+        Array.from({ length: 20 }, () => ask(server, { method: 'GET', path: '/readyz' })),
+      );
+      expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200));
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
+    expect((writes() - before) / ofOneLook).toBeLessThanOrEqual(1 + seconds);
+    database.close();
+    server.kill();
+  });
+
+  it('end with the server, which first answers the calls in flight', async () => {
+    const { standIn, environment } = await startDayZero();
     const server = await serve({ ...environment, CUSTOMERS_HTTP_TOKEN: TOKEN });
     standIn.fault({ on: 'create', act: { delayMs: 1_500 } });
     const call = post(server, toolCall('create_customer', { external_id: 's-1', name: 'A', email: 'a@example.com' }));
@@ -263,7 +287,7 @@ describe('several providers', () => {
   });
   afterAll(() => server.kill());
 
-  it('are printed each with its address, and with an entry for a client', () => {
+  it('are each printed with their address, and with a client configuration', () => {
     expect(server.urls.map((url) => new URL(url).pathname)).toEqual(['/mcp/layer', '/mcp/notify']);
     const entry = parsed(server.stdout().slice(server.stdout().indexOf('{')));
     const servers = isRecord(entry) && isRecord(entry['mcpServers']) ? Object.values(entry['mcpServers']) : [];
@@ -285,7 +309,7 @@ describe('several providers', () => {
     expect(toolsIn(await post(server, message('tools/list'), { path: '/mcp/layer' }))).toContain('restore_customer');
   });
 
-  it('are listed at /mcp, which is none of them', async () => {
+  it('are listed at /mcp, which serves none of them', async () => {
     for (const path of ['/mcp', '/mcp/dayzero']) {
       const reply = await post(server, HELLO, { path });
       expect.soft(reply.status).toBe(404);
@@ -295,12 +319,12 @@ describe('several providers', () => {
     for (const url of server.urls) expect.soft(text).toContain(url);
   });
 
-  it('all want the token', async () => {
+  it('all require the token', async () => {
     for (const path of ['/mcp/layer', '/mcp/notify'])
       expect.soft((await ask(server, { body: HELLO, path })).status).toBe(401);
   });
 
-  it('are each a resource of their own to OAuth', async () => {
+  it('are each a separate OAuth resource', async () => {
     const issuer = await startIssuer();
     const own = await serve({
       CUSTOMERS_SANDBOX: 'true',
@@ -320,10 +344,10 @@ describe('several providers', () => {
   });
 });
 
-describe('callers at the same time', () => {
-  it('get each their own answers, two hundred at once under the same id', async () => {
+describe('concurrent callers', () => {
+  it('each get their own answers, two hundred at once with the same id', async () => {
     const issuer = await startIssuer();
-    const { standIn, environment } = await standIns.dayzero();
+    const { standIn, environment } = await startDayZero();
     const settings: Environment = {
       ...environment,
       CUSTOMERS_OAUTH_ISSUER: issuer.url,
@@ -337,7 +361,7 @@ describe('callers at the same time', () => {
       name: `No ${index}`,
       email: `x${index}@example.com`,
     }));
-    // Answers come back in another order than the calls, some of them as streams.
+    // Answers arrive in another order than the calls, some of them as streams.
     for (const index of wishes.keys()) standIn.fault({ on: 'create', act: { delayMs: (index % 7) * 15 } });
     const replies = await Promise.all(
       wishes.map((wish, index) => {

@@ -1,14 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { KeyvMemoryAdapter } from 'keyv';
 import { expect, test } from 'vitest';
 import { CustomerError } from '../../src/errors.ts';
-import { CreateOnce, SETTLE_MS } from '../../src/identity/create-once.ts';
-import { IdMap, openCache } from '../../src/identity/id-map.ts';
-import { settleOpen } from '../../src/identity/reconciler.ts';
-import { memoryLedger } from '../../src/identity/stores/memory.ts';
+import { systemClock } from '../../src/identity/clock.ts';
+import type { CreateOnce } from '../../src/identity/create-once.ts';
+import { resolveDue } from '../../src/identity/reconciler.ts';
+import { QUIET_AFTER_SEND_MS } from '../../src/identity/timing.ts';
+import { memoryRows } from '../../src/stores/memory.ts';
 import { FakeProvider } from '../support/fake-provider.ts';
+import { identityOf } from '../support/identity.ts';
 
-test('a create that finds its customer deleted leaves alone what is linked in the meantime', async () => {
+test('a create that finds its customer deleted does not change a link that was made meanwhile', async () => {
   let meanwhile: (() => Promise<unknown>) | undefined;
   const provider = new FakeProvider('keyless', {
     async after(operation) {
@@ -17,22 +17,12 @@ test('a create that finds its customer deleted leaves alone what is linked in th
       await now?.();
     },
   });
-  const ledger = memoryLedger(Date.now);
-  const process = (): CreateOnce => {
-    const ids = new IdMap(provider, ledger, openCache(new KeyvMemoryAdapter(new Map())));
-    const sleep = async (): Promise<void> => {};
-    return new CreateOnce(provider, ledger, ids, {
-      now: Date.now,
-      elapsed: () => performance.now(),
-      sleep,
-      random: Math.random,
-      uuid: randomUUID,
-    });
-  };
+  const rows = memoryRows(Date.now);
+  const process = (): CreateOnce => identityOf({ provider, rows }).creates;
   const call = () => ({ signal: new AbortController().signal, deadline: performance.now() + 25_000 });
   const creating = (externalId: string | undefined, name: string) => {
     const document = { name, email: `${name}@acme.example` };
-    return { externalId, document, fields: document, allowDuplicate: false, overwrite: false, resend: false };
+    return { externalId, document, fields: document, allowDuplicate: false };
   };
   const [one, other] = [process(), process()];
   const first = await one.create(creating('crm-1', 'first'), call());
@@ -43,11 +33,11 @@ test('a create that finds its customer deleted leaves alone what is linked in th
 
   meanwhile = () => other.link('crm-1', linked, call());
   await expect(one.create(creating('crm-1', 'first'), call())).rejects.toMatchObject({ kind: 'conflict' });
-  expect(await other.link('crm-1', linked, call())).toBe('already_linked');
+  expect(await other.link('crm-1', linked, call())).toEqual({ outcome: 'already_linked', unlinked: [] });
   expect(provider.customers.filter(({ state }) => state === 'active').map(({ id }) => id)).toEqual([linked.id]);
 });
 
-test('a create that is carried out long after a repeat of it was refused is still found', async () => {
+test('a create that runs long after its repeat was refused is still found', async () => {
   let now = 1_700_000_000_000;
   let fault: CustomerError | undefined;
   const provider = new FakeProvider('conditional', {
@@ -56,15 +46,8 @@ test('a create that is carried out long after a repeat of it was refused is stil
     },
     now: () => now,
   });
-  const ledger = memoryLedger(() => now);
-  const ids = new IdMap(provider, ledger, openCache(new KeyvMemoryAdapter(new Map())));
-  const creates = new CreateOnce(provider, ledger, ids, {
-    now: () => now,
-    elapsed: () => performance.now(),
-    sleep: async () => {},
-    random: () => 0.5,
-    uuid: randomUUID,
-  });
+  const clock = { ...systemClock, now: () => now };
+  const { creates } = identityOf({ provider, rows: memoryRows(() => now), clock });
   const call = () => ({ signal: new AbortController().signal, deadline: performance.now() + 25_000 });
   const document = { external_id: 'crm-1', name: 'Acme' };
   const request = {
@@ -72,13 +55,11 @@ test('a create that is carried out long after a repeat of it was refused is stil
     document,
     fields: document,
     allowDuplicate: false,
-    overwrite: false,
-    resend: false,
   };
 
   fault = new CustomerError('outcome_unknown', 'no answer');
   await expect(creates.create(request, call())).rejects.toMatchObject({ kind: 'outcome_unknown' });
-  now += SETTLE_MS + 1_000;
+  now += QUIET_AFTER_SEND_MS + 1_000;
   fault = new CustomerError('rate_limited', 'not now');
   await expect(creates.create(request, call())).rejects.toMatchObject({ kind: 'rate_limited' });
 
@@ -86,7 +67,7 @@ test('a create that is carried out long after a repeat of it was refused is stil
   await provider.createCustomer(document, call());
   now += 60_000;
   const [id] = provider.customers.map((customer) => customer.id);
-  expect(await settleOpen(creates, call)).toEqual([{ externalId: 'crm-1', state: 'DONE', remoteId: id }]);
+  expect(await resolveDue(creates, call)).toEqual([{ externalId: 'crm-1', state: 'DONE', customerId: id }]);
   expect(await creates.create(request, call())).toMatchObject({ outcome: 'existing', customer: { id } });
   expect(provider.customers).toHaveLength(1);
 });

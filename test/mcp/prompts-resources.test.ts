@@ -1,41 +1,37 @@
 import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isRecord } from '../../src/text.ts';
-import { connect, standIns, type Connection, type Environment } from '../support/client.ts';
+import { connect, type Connection, type Environment } from '../support/client.ts';
+import { kit as layer } from '../providers/layer/index.ts';
+import { kit as notify } from '../providers/notify/index.ts';
 import { SANDBOX } from '../support/process.ts';
-import type { StandIn } from '../support/stand-ins/stand-in.ts';
+import type { ProviderKit } from '../support/provider-kit.ts';
+import { kits } from '../support/providers.ts';
+import type { StandIn } from '../support/stand-in.ts';
 
-/** What a test has opened, closed after it, last first. */
+/** Cleanup functions of a test, run after it in reverse order. */
 const ends: (() => unknown)[] = [];
 const atEnd = (end: () => unknown): void => void ends.push(end);
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-type Provider = keyof typeof standIns;
 const RESOURCE_NOT_FOUND = -32002;
 
-const cases: readonly {
-  readonly provider: Provider;
-  readonly key: string;
-  create(key: string, name: string): Record<string, unknown>;
-}[] = [
-  { provider: 'layer', key: 'external_id', create: (key, name) => ({ external_id: key, company_name: name }) },
-  {
-    provider: 'dayzero',
-    key: 'external_id',
-    create: (key, name) => ({ external_id: key, name, email: `${name.toLowerCase().replace(/\W/g, '')}@example.com` }),
-  },
-  { provider: 'notify', key: 'CustomerCode', create: (key, name) => ({ CustomerCode: key, Name: name }) },
-];
-
-async function open(provider: Provider, extra: Environment = {}): Promise<{ standIn: StandIn; server: Connection }> {
-  const { standIn, environment } =
-    provider === 'layer' ? await standIns.layer({ tokenUses: Infinity }) : await standIns[provider]();
+async function open(
+  kit: ProviderKit,
+  extra: Environment = {},
+): Promise<{ readonly standIn: StandIn; readonly server: Connection }> {
+  const { standIn, environment } = await kit.start();
   atEnd(() => standIn.close());
   const server = await connect({ ...environment, ...extra });
   atEnd(() => server.close());
   return { standIn, server };
+}
+
+/** A create with an external id. */
+function createOf({ externalIdField, minimal }: ProviderKit, id: string, name: string): Record<string, unknown> {
+  return { [externalIdField]: id, ...minimal(name, `${name.toLowerCase().replace(/\W/g, '')}@example.com`) };
 }
 
 async function sandbox(extra: Environment = {}): Promise<Connection> {
@@ -58,7 +54,7 @@ async function read({ client }: Connection, uri: string): Promise<string> {
   return only && 'text' in only ? only.text : '';
 }
 
-/** A template with its variable filled in, encoded as RFC 6570 asks. */
+/** A URI template with its variable expanded, encoded as RFC 6570 requires. */
 function fill(template: string, value: string): string {
   return template.replace(/\{\w+\}/, encodeURIComponent(value));
 }
@@ -72,13 +68,13 @@ async function promptText({ client }: Connection, name: string, given: Record<st
 }
 
 describe('prompts', () => {
-  test.each(cases)('name only tools and arguments that there are: $provider', async ({ provider, key }) => {
-    const { server } = await open(provider);
+  test.each(kits)('name only existing tools and arguments: $title', async (kit) => {
+    const { server } = await open(kit);
     const { prompts } = await server.client.listPrompts();
     expect(prompts.map(({ name }) => name)).toEqual(['onboard_customer', 'clean_up_duplicates']);
     expect(prompts[0]?.arguments?.map(({ name, required = false }) => ({ name, required }))).toEqual([
       { name: 'details', required: false },
-      { name: key, required: false },
+      { name: kit.externalIdField, required: false },
     ]);
     const { tools } = await server.client.listTools();
     for (const { name } of prompts) {
@@ -97,15 +93,15 @@ describe('prompts', () => {
     expect(onboard).toContain(JSON.stringify(details));
     expect(onboard).toContain('external_id: "A/1"');
     expect(onboard).toMatch(/sandbox/i);
-    expect(await promptText(server, 'clean_up_duplicates', { name: 'Acme' })).toContain('named like "Acme"');
+    expect(await promptText(server, 'clean_up_duplicates', { name: 'Acme' })).toContain('names like "Acme"');
   });
 
-  test('an unknown one is a wrong parameter', async () => {
+  test('an unknown name is an invalid parameter', async () => {
     const server = await sandbox();
     expect(await codeOf(server.client.getPrompt({ name: 'nothing' }))).toBe(ErrorCode.InvalidParams);
   });
 
-  test('are absent where nothing may be written, and where their tools are not allowed', async () => {
+  test('are absent in read-only mode, and if their tools are not offered', async () => {
     const readOnly = await sandbox({ CUSTOMERS_READ_ONLY: 'true' });
     expect(readOnly.client.getServerCapabilities()).not.toHaveProperty('prompts');
     expect(await codeOf(readOnly.client.getPrompt({ name: 'onboard_customer' }))).toBe(ErrorCode.MethodNotFound);
@@ -115,10 +111,10 @@ describe('prompts', () => {
 });
 
 describe('the field guide', () => {
-  test.each(cases)('has each field of a create, with those that are required: $provider', async ({ provider }) => {
-    const { server } = await open(provider);
+  test.each(kits)('contains each field of a create, and marks the required ones: $title', async (kit) => {
+    const { server } = await open(kit);
     const { resources } = await server.client.listResources();
-    expect(resources).toMatchObject([{ uri: `customers://${provider}/fields`, mimeType: 'text/markdown' }]);
+    expect(resources).toMatchObject([{ uri: `customers://${kit.name}/fields`, mimeType: 'text/markdown' }]);
     const guide = await read(server, resources[0]?.uri ?? '');
     const [, section = ''] = guide.split('## create_customer\n');
     const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
@@ -134,40 +130,40 @@ describe('the field guide', () => {
   });
 });
 
-describe.each(cases)('customers as resources at $provider', ({ provider, key, create }) => {
-  test('are read by either id, also one that has to be encoded', async () => {
-    const { server } = await open(provider);
+describe.each(kits)('customers as resources at $title', (kit) => {
+  const base = `customers://${kit.name}`;
+
+  test('are read by either id, even one that must be encoded', async () => {
+    const { server } = await open(kit);
     const { resourceTemplates } = await server.client.listResourceTemplates();
     expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
-      `customers://${provider}/id/{customer_id}`,
-      `customers://${provider}/external-id/{${key}}`,
+      `${base}/id/{customer_id}`,
+      `${base}/external-id/{${kit.externalIdField}}`,
     ]);
     const [byId = '', byKey = ''] = resourceTemplates.map(({ uriTemplate }) => uriTemplate);
     for (const own of ['plain-1', 'A/1 2', 'ü?#%41&']) {
-      const { data } = await server.call('create_customer', create(own, `Company ${own}`));
+      const { data } = await server.call('create_customer', createOf(kit, own, `Company ${own}`));
       const id = String(data['customer_id']);
       for (const uri of [fill(byId, id), fill(byKey, own)])
         expect(JSON.parse(await read(server, uri))).toMatchObject({ customer_id: id, customer: { id } });
     }
   });
 
-  test('are not found: -32002, whatever the address', async () => {
-    const { server } = await open(provider);
-    for (const end of ['id/no-such-id', 'external-id/nobody', 'id/', 'external-id/%ZZ', 'else/1', 'id/..%2F..%2Fx'])
-      expect
-        .soft([end, await codeOf(read(server, `customers://${provider}/${end}`))])
-        .toEqual([end, RESOURCE_NOT_FOUND]);
-    expect(await codeOf(read(server, 'customers://nobody/fields'))).toBe(RESOURCE_NOT_FOUND);
+  test('that do not exist are -32002, for every URI', async () => {
+    const { server } = await open(kit);
+    for (const end of ['id/no-such-id', 'external-id/unknown', 'id/', 'external-id/%ZZ', 'else/1', 'id/..%2F..%2Fx'])
+      expect.soft([end, await codeOf(read(server, `${base}/${end}`))]).toEqual([end, RESOURCE_NOT_FOUND]);
+    expect(await codeOf(read(server, 'customers://unknown/fields'))).toBe(RESOURCE_NOT_FOUND);
   });
 
-  test('are an error of another kind when the provider is away', async () => {
-    const { standIn, server } = await open(provider, { CUSTOMERS_TIMEOUT_MS: '1000' });
+  test('are an error of another kind if the provider is down', async () => {
+    const { standIn, server } = await open(kit, { CUSTOMERS_TIMEOUT_MS: '1000' });
     await standIn.close();
-    expect(await codeOf(read(server, `customers://${provider}/id/some-id`))).toBe(ErrorCode.InternalError);
+    expect(await codeOf(read(server, `${base}/id/some-id`))).toBe(ErrorCode.InternalError);
   });
 });
 
-test('there are no customers as resources where reading one is not allowed', async () => {
+test('customers are no resources if the tool that reads one is not offered', async () => {
   const server = await sandbox({ CUSTOMERS_TOOLS: 'create_customer' });
   expect((await server.client.listResourceTemplates()).resourceTemplates).toEqual([]);
   expect(await codeOf(read(server, 'customers://layer/id/some-id'))).toBe(RESOURCE_NOT_FOUND);
@@ -188,12 +184,13 @@ describe('completion', () => {
     return completion.values;
   }
 
-  test.each(cases)('completes external ids and names: $provider', async ({ provider, key, create }) => {
-    const { server } = await open(provider);
-    for (const n of [1, 2]) await server.call('create_customer', create(`own-${n}`, `Acme ${n}`));
-    await server.call('create_customer', create('other', 'Zenith'));
-    const keys = provider === 'dayzero' ? [] : ['own-1', 'own-2'];
-    const template = { type: 'ref/resource', uri: `customers://${provider}/external-id/{${key}}` } as const;
+  test.each(kits)('completes external ids and names: $title', async (kit) => {
+    const { server } = await open(kit);
+    for (const n of [1, 2]) await server.call('create_customer', createOf(kit, `own-${n}`, `Acme ${n}`));
+    await server.call('create_customer', createOf(kit, 'other', 'Zenith'));
+    const key = kit.externalIdField;
+    const keys = kit.keepsExternalId ? ['own-1', 'own-2'] : [];
+    const template = { type: 'ref/resource', uri: `customers://${kit.name}/external-id/{${key}}` } as const;
     const onboard = { type: 'ref/prompt', name: 'onboard_customer' } as const;
     expect([...(await complete(server, template, key, 'OWN'))].sort()).toEqual(keys);
     expect([...(await complete(server, onboard, key, 'own-'))].sort()).toEqual(keys);
@@ -202,8 +199,8 @@ describe('completion', () => {
     expect(await complete(server, onboard, 'details', 'a')).toEqual([]);
   });
 
-  test('gives a hundred at most', async () => {
-    const { standIn, server } = await open('notify');
+  test('returns a hundred values at most', async () => {
+    const { standIn, server } = await open(notify);
     for (let n = 0; n < 130; n += 1) {
       const id = `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
       standIn.customers.set(id, { resource: 'customer', id, customerCode: `c${n}`, name: `N${n}`, address: {} });
@@ -213,19 +210,21 @@ describe('completion', () => {
     expect(completion.hasMore).toBe(true);
   });
 
-  test.each(cases)('is silent, and soon, when the provider is away: $provider', async ({ provider, key }) => {
-    const { standIn, server } = await open(provider);
+  test.each(kits)('is empty, without delay, if the provider is down: $title', async (kit) => {
+    const { standIn, server } = await open(kit);
     standIn.fault({ on: '*', times: Infinity, act: { status: 503 } });
     const startedAt = performance.now();
     expect(await complete(server, named, 'name', 'a')).toEqual([]);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     await standIn.close();
-    expect(await complete(server, { type: 'ref/prompt', name: 'onboard_customer' }, key, 'a')).toEqual([]);
+    expect(await complete(server, { type: 'ref/prompt', name: 'onboard_customer' }, kit.externalIdField, 'a')).toEqual(
+      [],
+    );
     expect(server.stderr()).toBe('');
   });
 
-  test('tells nothing that the tools would not', async () => {
-    const { server } = await open('layer', { CUSTOMERS_TOOLS: 'create_customer' });
+  test('returns nothing that the tools do not offer', async () => {
+    const { server } = await open(layer, { CUSTOMERS_TOOLS: 'create_customer' });
     await server.call('create_customer', { external_id: 'own-1', company_name: 'Acme' });
     expect(await complete(server, named, 'name', 'a')).toEqual([]);
   });

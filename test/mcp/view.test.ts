@@ -10,14 +10,16 @@ import { z } from 'zod';
 import { isRecord } from '../../src/text.ts';
 import { hasBrowser, launchBrowser, viewHost, type ViewHost } from '../support/browser.ts';
 import { BUILT, connect } from '../support/client.ts';
-import { connectOverHttp } from '../support/http.ts';
-import { HTTP_TOKEN, serveHttp } from '../support/http-server.ts';
+import { connectOverHttp, serve, TOKEN } from '../support/http.ts';
 import { SANDBOX } from '../support/process.ts';
-import { examples, providers, SHOWS_VIEWS, VIEW_URI, viewAnswers, type Provider } from '../support/view-answers.ts';
+import { kit as layer } from '../providers/layer/index.ts';
+import type { ProviderKit } from '../support/provider-kit.ts';
+import { kits } from '../support/providers.ts';
+import { SHOWS_VIEWS, VIEW_URI, viewAnswers } from '../support/view-answers.ts';
 
-const MOST_BYTES = 25_000;
+const MAX_BYTES = 25_000;
 
-/** Everything that a client is told of the server's tools and resources. */
+/** Everything that the server lists to a client. */
 async function told(client: Client) {
   const { tools } = await client.listTools();
   const { resources } = await client.listResources();
@@ -31,9 +33,9 @@ async function overStdio(extensions?: Readonly<Record<string, object>>): Promise
 }
 
 async function overHttp(extensions?: Readonly<Record<string, object>>): Promise<Client> {
-  const server = await serveHttp(SANDBOX);
-  onTestFinished(() => void server.child.kill());
-  const client = await connectOverHttp(`${server.origin}/mcp`, HTTP_TOKEN, extensions);
+  const server = await serve({ CUSTOMERS_HTTP_TOKEN: TOKEN });
+  onTestFinished(() => server.kill());
+  const client = await connectOverHttp(`${server.origin}/mcp`, TOKEN, extensions);
   onTestFinished(() => client.close());
   return client;
 }
@@ -42,7 +44,7 @@ describe.each([
   ['stdio', overStdio],
   ['HTTP', overHttp],
 ])('over %s', (_, open) => {
-  it('tells a host that shows views of the view, on each tool, and lets the view call none of them', async () => {
+  it('announces the view on each tool to a host that shows views, and lets the view call no tool', async () => {
     const { tools, resources } = await told(await open(SHOWS_VIEWS));
     expect(tools.length).toBeGreaterThan(5);
     for (const tool of tools) {
@@ -56,20 +58,20 @@ describe.each([
     ['announces nothing', undefined],
     ['announces another extension', { 'com.example/other': { mimeTypes: [RESOURCE_MIME_TYPE] } }],
     ['shows only other kinds of views', { [EXTENSION_ID]: { mimeTypes: ['text/html'] } }],
-    ['names no kinds at all', { [EXTENSION_ID]: {} }],
-  ])('tells nothing new to a host that %s', async (_title, extensions) => {
+    ['names no kinds of views', { [EXTENSION_ID]: {} }],
+  ])('does not announce the view to a host that %s', async (_title, extensions) => {
     const { tools, resources } = await told(await open(extensions));
     expect(tools.filter((tool) => '_meta' in tool)).toEqual([]);
     expect(resources.map(({ name }) => name)).toEqual(['field_guide']);
   });
 
-  it('adds nothing else to the tools: without the view they are the same', async () => {
+  it('changes nothing else of the tools', async () => {
     const [seeing, other] = [await told(await open(SHOWS_VIEWS)), await told(await open())];
     const bare = seeing.tools.map(({ _meta, ...tool }) => tool);
     expect(JSON.stringify(bare)).toBe(JSON.stringify(other.tools));
   });
 
-  it('hands the view out to everybody, and asks that it may reach nothing', async () => {
+  it('serves the view to every client, and declares that it needs no network access', async () => {
     const { contents } = await (await open()).readResource({ uri: VIEW_URI });
     const nothing = { connectDomains: [], resourceDomains: [], frameDomains: [], baseUriDomains: [] };
     expect(contents).toEqual([
@@ -90,16 +92,16 @@ describe('the built view', () => {
     .map((file) => ({ file, code: readFileSync(join(folder, file), 'utf8') }));
   const holders = chunks.filter(({ code }) => code.includes('require-trusted-types-for'));
 
-  it('is one small part of its own, which no start loads', () => {
+  it('is a small chunk of its own, which is not loaded at startup', () => {
     expect(holders).toHaveLength(1);
     const [{ file, code } = { file: '', code: '' }] = holders;
-    expect(code.length).toBeLessThan(MOST_BYTES);
+    expect(code.length).toBeLessThan(MAX_BYTES);
     const mentions = chunks.flatMap((one) => one.code.match(new RegExp(`.{8}\\./${file}`, 'g')) ?? []);
     expect(mentions).toEqual([expect.stringMatching(/\bimport\(.\.\//)]);
   });
 });
 
-/** What a person sees of an answer; of the table the row of its headings first. */
+/** The visible content of an answer; the first row of the table contains its headings. */
 const Seen = z.object({
   heading: z.string(),
   badges: z.array(z.string()),
@@ -131,7 +133,7 @@ async function seen(host: ViewHost): Promise<Seen> {
   return Seen.parse(await host.view().evaluate(SEEN));
 }
 
-/** How much wider than its frame the content is. */
+/** How much wider the content is than its frame. */
 function overflow(host: ViewHost): Promise<unknown> {
   return host.view().evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 }
@@ -140,7 +142,7 @@ function dataOf({ structuredContent }: CallToolResult): Record<string, unknown> 
   return isRecord(structuredContent) ? structuredContent : {};
 }
 
-/** The contrast of each text with what is behind it, least first. */
+/** The contrast of each text with its background, lowest first. */
 const CONTRASTS = `(() => {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgba = (color) => {
@@ -168,15 +170,15 @@ const CONTRASTS = `(() => {
 
 describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => {
   let browser: Browser;
-  const given = new Map<Provider, Awaited<ReturnType<typeof viewAnswers>>>();
+  const given = new Map<string, Awaited<ReturnType<typeof viewAnswers>>>();
 
   beforeAll(async () => {
     browser = await launchBrowser();
-    for (const provider of providers) given.set(provider, await viewAnswers(provider));
+    for (const kit of kits) given.set(kit.name, await viewAnswers(kit));
   }, 30_000);
   afterAll(() => browser?.close());
 
-  function of(provider: Provider) {
+  function of(provider: string) {
     const found = given.get(provider);
     if (!found) throw new Error(`no answers of ${provider}`);
     return found;
@@ -188,88 +190,69 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     return opened;
   }
 
-  const cards = {
-    layer: {
-      'Individual name': 'Jo Miller',
-      Email: 'hello@acme.example',
-      'Office phone': '+1 555 0100',
-      Address: '12 Harbour Street, Portland, OR 97201',
-      Notes: 'Delivers before 6 am.\nInvoice at the end of the month.',
-      Status: 'Active',
-      Tags: 'tier: gold\nregion: west',
-    },
-    dayzero: {
-      Email: 'hello@acme.example',
-      Address: '12 Harbour Street, Portland, OR 97201',
-      Phone: '+1 555 0100',
-      'Tax ID': '12-3456789',
-      'Credit limit (cents)': '250000',
-      Status: 'Active',
-      'Created at': expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-      'Updated at': expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-    },
-    notify: {
-      Address: 'Oudegracht 12, 3511 AB, Utrecht, NL',
-      Contact: 'Jo Miller',
-      Phone: '030 555 0100',
-      Email: 'hello@acme.example',
-      'Invoice email': 'invoices@acme.example',
-      Language: 'dutch',
-    },
-  };
+  /** The expected content of a card: each label with its text. */
+  function linesOf({ view }: ProviderKit): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(view.lines).map(([label, text]) => [
+        label,
+        typeof text === 'string' ? text : expect.stringMatching(text),
+      ]),
+    );
+  }
 
-  it.each(providers)('shows a customer of %s as a card, with what became of it', async (provider) => {
-    const { html, answers } = of(provider);
+  it.each(kits)('shows a customer of $title as a card, with its outcome', async (kit) => {
+    const { html, answers } = of(kit.name);
     const page = await host();
     const id = dataOf(answers.created)['customer_id'];
-    const lines = { ...cards[provider], 'External ID': 'crm-1042', 'Customer ID': id };
+    const lines = { ...linesOf(kit), 'External ID': 'crm-1042', 'Customer ID': id };
     for (const [answer, badges] of [
       [answers.created, ['Created', 'Sandbox']],
-      [answers.repeated, [provider === 'layer' ? 'Updated' : 'Existing', 'Sandbox']],
+      [answers.repeated, ['Existing', 'Sandbox']],
       [answers.got, ['Sandbox']],
     ] as const)
       expect(await see(page, html, answer)).toMatchObject({ heading: 'Acme Bakery', badges, lines, table: [] });
     expect((await see(page, html, answers.got)).lines).toEqual(lines);
 
     const gone = await see(page, html, answers.archived);
-    expect(gone.badges).toEqual([provider === 'layer' ? 'Archived' : 'Deleted', 'Sandbox']);
-    expect(gone.lines).toMatchObject({ 'Customer ID': id, ...(provider === 'layer' && { Status: 'Archived' }) });
+    expect(gone.badges).toEqual([kit.archive.outcome === 'archived' ? 'Archived' : 'Deleted', 'Sandbox']);
+    expect(gone.lines).toMatchObject({ 'Customer ID': id, ...kit.view.archivedLines });
     expect(page.complaints).toEqual([]);
   });
 
-  it.each(providers)('shows what a search of %s found as a table, or that there is nothing', async (provider) => {
-    const { html, answers } = of(provider);
-    const page = await host();
-    const found = await see(page, html, answers.found);
-    expect(found).toMatchObject({ heading: '4 customers', badges: ['Sandbox'] });
-    const [head = [], ...rows] = found.table;
-    const columns = ['Name', 'Email', 'External ID', 'Customer ID', 'Status'];
-    const absent = { layer: '', dayzero: 'External ID', notify: 'Status' }[provider];
-    expect(head).toEqual(columns.filter((column) => column !== absent));
-    const { customers } = dataOf(answers.found);
-    expect(rows.map((row) => row[head.indexOf('Customer ID')])).toEqual(
-      Array.isArray(customers) ? customers.map((one) => isRecord(one) && one['customer_id']) : [],
-    );
-    expect(rows.map(([name, email]) => [name, email]).toSorted()).toEqual([
-      ['Acme Bakery', 'hello@acme.example'],
-      ['Birch & Sons', 'office@birch.example'],
-      ['Café Lumière', 'bonjour@lumiere.example'],
-      ['Delta Logistics International', 'accounts@delta.example'],
-    ]);
-    await page.view().getByRole('rowheader', { name: 'Café Lumière' }).waitFor();
-    await page.view().getByRole('columnheader', { name: 'Email' }).waitFor();
-    expect(found.text).not.toContain('There are more');
-    const more = { structuredContent: { ...dataOf(answers.found), has_more: true, total: 9 }, content: [] };
-    const part = await see(page, html, more);
-    expect(part.heading).toBe('4 of 9 customers');
-    expect(part.text).toContain('There are more');
+  it.each(kits)(
+    'shows the results of a search of $title as a table, or that there are none',
+    async ({ name, view }) => {
+      const { html, answers } = of(name);
+      const page = await host();
+      const found = await see(page, html, answers.found);
+      expect(found).toMatchObject({ heading: '4 customers', badges: ['Sandbox'] });
+      const [head = [], ...rows] = found.table;
+      expect(head).toEqual(view.columns);
+      const { customers } = dataOf(answers.found);
+      expect(rows.map((row) => row[head.indexOf('Customer ID')])).toEqual(
+        Array.isArray(customers) ? customers.map((one) => isRecord(one) && one['customer_id']) : [],
+      );
+      expect(rows.map(([name, email]) => [name, email]).toSorted()).toEqual([
+        ['Acme Bakery', 'hello@acme.example'],
+        ['Birch & Sons', 'office@birch.example'],
+        ['Café Lumière', 'bonjour@lumiere.example'],
+        ['Delta Logistics International', 'accounts@delta.example'],
+      ]);
+      await page.view().getByRole('rowheader', { name: 'Café Lumière' }).waitFor();
+      await page.view().getByRole('columnheader', { name: 'Email' }).waitFor();
+      expect(found.text).not.toContain('More customers');
+      const more = { structuredContent: { ...dataOf(answers.found), has_more: true, total: 9 }, content: [] };
+      const part = await see(page, html, more);
+      expect(part.heading).toBe('4 of 9 customers');
+      expect(part.text).toContain('More customers');
 
-    const nothing = await see(page, html, answers.nothing);
-    expect(nothing).toMatchObject({ heading: 'No customer found', table: [] });
-  });
+      const nothing = await see(page, html, answers.nothing);
+      expect(nothing).toMatchObject({ heading: 'No customer found', table: [] });
+    },
+  );
 
-  it.each(providers)('shows what an import into %s did, and the rows that need attention', async (provider) => {
-    const { html, answers } = of(provider);
+  it.each(kits)('shows the summary of an import into $title, and the rows that need attention', async (kit) => {
+    const { html, answers } = of(kit.name);
     const page = await host();
     const imported = await see(page, html, answers.imported);
     expect(imported.heading).toBe('Import of 5 rows');
@@ -278,47 +261,47 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     expect(head).toEqual(['Row', 'External ID', 'Outcome', 'What happened']);
     expect(rows).toEqual([
       ['4', 'crm-9', 'Invalid input', expect.stringContaining('unknown argument `no_such_field`')],
-      ['5', '', 'Invalid input', expect.stringContaining(`${examples[provider].key}: is needed`)],
+      ['5', '', 'Invalid input', expect.stringContaining(`${kit.externalIdField}: is required`)],
     ]);
   });
 
-  it('shows an error with its sentence, and the customers that are meant', async () => {
+  it('shows an error with its message, and the customers that it concerns', async () => {
     const page = await host();
     const { html, answers } = of('dayzero');
-    const twin = await see(page, html, answers.twin);
-    expect(twin).toMatchObject({ heading: 'Possible duplicate', badges: ['Needs attention', 'Sandbox'] });
-    expect(twin.text).toContain('DayZero has a customer with this email already; nothing was created.');
-    expect(twin.table).toEqual([
-      ['Name', 'Email', 'Customer ID', 'Status'],
-      ['Acme Bakery', 'hello@acme.example', dataOf(answers.created)['customer_id'], 'Active'],
+    const duplicate = await see(page, html, answers.duplicate);
+    expect(duplicate).toMatchObject({ heading: 'Possible duplicate', badges: ['Needs attention', 'Sandbox'] });
+    expect(duplicate.text).toContain('DayZero already has a customer with this email or name. Nothing was created.');
+    expect(duplicate.table).toEqual([
+      ['Name', 'Email', 'External ID', 'Customer ID'],
+      ['Acme Bakery', 'hello@acme.example', 'crm-1042', dataOf(answers.created)['customer_id']],
     ]);
-    const conflict = await see(page, html, of('notify').answers.twin);
+    const conflict = await see(page, html, of('notify').answers.duplicate);
     expect(conflict).toMatchObject({ heading: 'Conflict', badges: ['Error', 'Sandbox'] });
     expect(conflict.lines).toEqual({ 'Customer ID': dataOf(of('notify').answers.created)['customer_id'] });
-    for (const provider of providers) {
-      const refused = await see(page, html, of(provider).answers.refused);
+    for (const { name } of kits) {
+      const refused = await see(page, html, of(name).answers.refused);
       expect(refused).toMatchObject({ heading: 'Invalid input', badges: ['Error', 'Sandbox'] });
       expect(refused.text).toContain('unknown argument `no_such_field`');
     }
   });
 
-  it('waits quietly, says of a call that it was cancelled, and takes its leave when it is asked to', async () => {
+  it('waits silently, shows that a call was canceled, and ends on request', async () => {
     const page = await host();
     expect(await page.open(of('layer').html)).toMatchObject({ name: 'customers-view' });
     const main = page.view().locator('main');
     expect(await main.innerText()).toBe('…');
     expect(await main.getAttribute('aria-busy')).toBe('true');
-    await page.tell('cancelled', 'the person went on');
-    expect((await seen(page)).text).toBe('Cancelled: the person went on');
+    await page.tell('cancelled', 'the user went on');
+    expect((await seen(page)).text).toBe('Canceled: the user went on');
     expect(await page.tell('teardown')).toEqual({});
     expect(page.complaints).toEqual([]);
   });
 
-  it('shows an answer of which the host hands on only the text', async () => {
+  it('shows an answer of which the host passes on only the text', async () => {
     const page = await host();
     const { html, answers } = of('layer');
     const { content } = answers.got;
-    expect((await see(page, html, { content })).lines).toMatchObject(cards.layer);
+    expect((await see(page, html, { content })).lines).toMatchObject(layer.view.lines);
     const error = await see(page, html, { content: answers.refused.content, isError: true });
     expect(error.text).toMatch(/^invalid_input: unknown argument/);
   });
@@ -326,7 +309,7 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
   it('shows warnings, changes, lists of records, and hides what is empty', async () => {
     const page = await host();
     const customer = {
-      name: 'Acme',
+      company_name: 'Acme',
       phone: '',
       website: null,
       is_deleted: true,
@@ -337,13 +320,24 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     };
     const structuredContent = {
       outcome: 'updated',
-      changed: ['office_phone'],
+      changed: {
+        office_phone: { from: '1', to: null },
+        tags: {
+          from: null,
+          to: [
+            { key: 'tier', value: 'gold' },
+            { key: 'region', value: 'west' },
+          ],
+        },
+      },
       customer_id: 7,
       customer,
       warnings: ['It has no notes.'],
     };
     const card = await see(page, of('layer').html, { content: [], structuredContent });
     expect(card).toMatchObject({ heading: 'Acme', badges: ['Updated'] });
+    expect(card.text).toContain('Office phone: 1 → –');
+    expect(card.text).toContain('Tags: – → tier: gold, region: west');
     expect(card.lines).toMatchObject({
       Deleted: 'Yes',
       'Full name:': 'Al',
@@ -354,11 +348,10 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     const names = ['Deleted', 'Contacts', 'Full name:', 'Terms', 'Days:', 'Early:', 'Percent:', 'Customer ID'];
     expect(Object.keys(card.lines)).toEqual(names);
     expect(card.lines['Contacts']).toMatch(/^Full name: Jo\s+Full name: Al$/);
-    expect(card.text).toContain('Changed: Office phone');
     expect(await page.view().locator('.warnings > li').allInnerTexts()).toEqual(['It has no notes.']);
   });
 
-  it('listens to its host and to nobody else', async () => {
+  it('listens only to its host', async () => {
     const page = await host();
     const { html, answers } = of('layer');
     await page.open(html);
@@ -379,52 +372,47 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
       'مرحبا '.repeat(40),
     ];
 
-    it(
-      'shows it as text and runs, loads and asks for nothing; no page gets too wide',
-      { timeout: 50_000 },
-      async () => {
-        const page = await host(360);
-        for (const provider of providers) {
-          const { key, other } = examples[provider];
-          const { client, close } = await connect({ ...SANDBOX, CUSTOMERS_PROVIDER: provider });
-          onTestFinished(close);
-          const { html } = of(provider);
-          const call = async (name: string, args: object): Promise<CallToolResult> => {
-            const { content, structuredContent, isError } = await client.callTool({ name, arguments: { ...args } });
-            return {
-              content: Array.isArray(content) ? content : [],
-              structuredContent: Object(structuredContent),
-              isError: isError === true,
-            };
+    it('shows it as text, and runs, loads and requests nothing; no page is too wide', { timeout: 50_000 }, async () => {
+      const page = await host(360);
+      for (const kit of kits) {
+        const { client, close } = await connect({ ...SANDBOX, CUSTOMERS_PROVIDER: kit.name });
+        onTestFinished(close);
+        const { html } = of(kit.name);
+        const call = async (name: string, args: object): Promise<CallToolResult> => {
+          const { content, structuredContent, isError } = await client.callTool({ name, arguments: { ...args } });
+          return {
+            content: Array.isArray(content) ? content : [],
+            structuredContent: Object(structuredContent),
+            isError: isError === true,
           };
-          for (const [index, text] of hostile.entries()) {
-            const name = provider === 'notify' ? text.slice(0, 250) : text;
-            const shown = name.replace(/[\u202e\u2066\u2069]|\u{e0041}/gu, '').trim();
-            const created = await call('create_customer', {
-              [key]: `h-${index}`,
-              ...other(name, `h${index}@example.com`),
-            });
-            expect(created.isError).toBe(false);
-            const { heading, text: all } = await see(page, html, created);
-            expect(heading).toBe(shown.length <= 160 ? shown : `${shown.slice(0, 160)}…`);
-            expect(all).toContain(shown);
-            expect(await overflow(page)).toBe(0);
-          }
-          const refused = await see(page, html, await call('get_customer', { [tagged]: 'x' }));
-          expect(refused).toMatchObject({ heading: 'Invalid input', text: expect.stringContaining('<img src=') });
-          const found = await see(page, html, await call('search_customer', {}));
-          expect(found.table).toHaveLength(hostile.length + 1);
+        };
+        for (const [index, text] of hostile.entries()) {
+          const name = text.slice(0, kit.nameField.maxLength);
+          const shown = name.replace(/[\u202e\u2066\u2069]|\u{e0041}/gu, '').trim();
+          const created = await call('create_customer', {
+            [kit.externalIdField]: `h-${index}`,
+            ...kit.minimal(name, `h${index}@example.com`),
+          });
+          expect(created.isError).toBe(false);
+          const { heading, text: all } = await see(page, html, created);
+          expect(heading).toBe(shown.length <= 160 ? shown : `${shown.slice(0, 160)}…`);
+          expect(all).toContain(shown);
           expect(await overflow(page)).toBe(0);
-          expect(await page.view().title()).toBe('Customer');
-          expect(await page.view().locator('main').locator('img, script, iframe, a').count()).toBe(0);
         }
-        expect(page.requests).toEqual([]);
-        expect(page.complaints).toEqual([]);
-        expect(page.page.frames()).toHaveLength(2);
-      },
-    );
+        const refused = await see(page, html, await call('get_customer', { [tagged]: 'x' }));
+        expect(refused).toMatchObject({ heading: 'Invalid input', text: expect.stringContaining('<img src=') });
+        const found = await see(page, html, await call('search_customer', {}));
+        expect(found.table).toHaveLength(hostile.length + 1);
+        expect(await overflow(page)).toBe(0);
+        expect(await page.view().title()).toBe('Customer');
+        expect(await page.view().locator('main').locator('img, script, iframe, a').count()).toBe(0);
+      }
+      expect(page.requests).toEqual([]);
+      expect(page.complaints).toEqual([]);
+      expect(page.page.frames()).toHaveLength(2);
+    });
 
-    it('is as safe when the text reaches it on another way than through the server', async () => {
+    it('is equally safe if the text does not come through the server', async () => {
       const page = await host(360);
       const customer = Object.fromEntries(hostile.map((text) => [text, { [text]: [text, { [text]: text }] }]));
       for (const structuredContent of [
@@ -434,16 +422,18 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
           customer_id: tagged,
           external_id: hostile[4],
           warnings: hostile,
-          changed: hostile,
+          changed: Object.fromEntries(hostile.map((text) => [text, { from: text, to: [customer, text] }])),
         },
-        { customers: [{ customer: { name: tagged, email: hostile[4], status: tagged } }, { customer }, null, 1] },
+        {
+          customers: [{ customer: { company_name: tagged, email: hostile[4], status: tagged } }, { customer }, null, 1],
+        },
         {
           total: tagged,
           counts: customer,
           rows: [{ row: tagged, error: { kind: tagged, message: tagged } }],
           next: tagged,
         },
-        { error: { kind: tagged, message: hostile[2], candidates: [{ customer: { name: hostile[4] } }] } },
+        { error: { kind: tagged, message: hostile[2], candidates: [{ customer: { company_name: hostile[4] } }] } },
       ]) {
         const { text } = await see(page, of('layer').html, { content: [], structuredContent });
         expect(text).not.toMatch(/[\u202e\u2066\u2069]/);
@@ -455,7 +445,7 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
       expect(await page.view().title()).toBe('Customer');
     });
 
-    it('could not do anything if it were taken for more: the page may load, run and ask for nothing', async () => {
+    it('could do no harm as HTML, because the page may load, run and request nothing', async () => {
       const page = await host();
       await page.open(of('layer').html);
       const attempt = (code: string): Promise<unknown> =>
@@ -474,10 +464,10 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     });
   });
 
-  it.each([360, 639, 640])('fits a frame that is %d pixels wide, and tells how high it is', async (width) => {
+  it.each([360, 639, 640])('fits a frame that is %d pixels wide, and reports its height', async (width) => {
     const page = await host(width);
     const { html, answers } = of('layer');
-    for (const answer of [answers.created, answers.imported, answers.found, of('dayzero').answers.twin]) {
+    for (const answer of [answers.created, answers.imported, answers.found, of('dayzero').answers.duplicate]) {
       const { heading } = await see(page, html, answer);
       expect.soft(await overflow(page), heading).toBe(0);
       const height = Number(await page.view().evaluate('document.documentElement.getBoundingClientRect().height'));
@@ -486,7 +476,7 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     }
   });
 
-  it('is a list on a phone, and still a table to those who cannot see it', async () => {
+  it('is a list on a phone, and still a table for screen readers', async () => {
     const page = await host(360);
     await see(page, of('layer').html, of('layer').answers.found);
     const cells = page.view().getByRole('row').nth(1).locator('th, td');
@@ -496,18 +486,18 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     const session = await page.page.context().newCDPSession(page.view());
     const { nodes } = await session.send('Accessibility.getFullAXTree');
     const heard = (role: string): number => nodes.filter((node) => node.role?.value === role).length;
-    expect(['table', 'row', 'columnheader', 'rowheader', 'cell'].map(heard)).toEqual([1, 5, 5, 4, 16]);
+    expect(['table', 'row', 'columnheader', 'rowheader', 'cell'].map(heard)).toEqual([1, 5, 4, 4, 12]);
   });
 
   it.each([
-    ['the system says light', 'light', {}, 'light'],
-    ['the system says dark', 'dark', {}, 'dark'],
-    ['the host says light', 'dark', { theme: 'light' }, 'light'],
-    ['the host says dark', 'light', { theme: 'dark' }, 'dark'],
-  ] as const)('can be read when %s', async (_title, scheme, context, look) => {
+    ['the system is light', 'light', {}, 'light'],
+    ['the system is dark', 'dark', {}, 'dark'],
+    ['the host is light', 'dark', { theme: 'light' }, 'light'],
+    ['the host is dark', 'light', { theme: 'dark' }, 'dark'],
+  ] as const)('is readable when %s', async (_title, scheme, context, look) => {
     const page = await host(960, scheme);
     const { created, archived, imported } = of('layer').answers;
-    for (const answer of [created, archived, imported, of('dayzero').answers.twin]) {
+    for (const answer of [created, archived, imported, of('dayzero').answers.duplicate]) {
       await see(page, of('layer').html, answer, context);
       const background = String(await page.view().evaluate('getComputedStyle(document.body).backgroundColor'));
       expect(background).toBe(look === 'light' ? 'rgb(255, 255, 255)' : 'rgb(23, 25, 28)');
@@ -517,7 +507,7 @@ describe.skipIf(!hasBrowser())('the view in a host', { timeout: 30_000 }, () => 
     }
   });
 
-  it('wears the colours and fonts of its host, also when they change', async () => {
+  it('adopts the colors and fonts of its host, also after a change', async () => {
     const page = await host();
     const { html, answers } = of('layer');
     const variables = { '--color-background-primary': 'rgb(1, 2, 3)', '--font-sans': 'monospace', color: 'red' };

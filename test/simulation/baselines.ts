@@ -2,7 +2,7 @@ import { CustomerError } from '../../src/errors.ts';
 import type { Fields, Provider } from '../../src/providers/provider.ts';
 import type { Machine, World } from './world.ts';
 
-/** `ledger` is what ships; the others are what is usually written instead. */
+/** `ledger` is the shipped design; the others are common alternatives. */
 export type Design = 'ledger' | keyof typeof baselines;
 
 interface Parts {
@@ -22,7 +22,7 @@ async function post({ world, provider, document }: Parts): Promise<string | unde
   return (await provider.createCustomer(document, call)).customer?.id;
 }
 
-/** Sends again whatever went wrong. */
+/** Sends again after any error. */
 async function retrying(
   parts: Parts,
   before: () => Promise<string | undefined> = async () => undefined,
@@ -37,7 +37,7 @@ async function retrying(
   }
 }
 
-/** One at a time, by a lock that runs out; the id is remembered beside it. */
+/** One at a time, with an expiring lock; the id is stored beside it. */
 async function locked(parts: Parts, work: () => Promise<string | undefined>): Promise<string | undefined> {
   const { world, machine, locks } = parts;
   const owner = world.random();
@@ -60,8 +60,8 @@ async function locked(parts: Parts, work: () => Promise<string | undefined>): Pr
 
 async function search({ world, provider, document }: Parts): Promise<string | undefined> {
   const call = { signal: new AbortController().signal, deadline: world.now + 12_000 };
-  if (provider.findByExternalId) return (await provider.findByExternalId(KEY, call))?.id;
-  return (await provider.findSimilar?.(document, call))?.[0]?.id;
+  if (provider.findByExternalId) return (await provider.findByExternalId(KEY, call))[0]?.id;
+  return (await provider.findSimilar(document, call)).customers[0]?.id;
 }
 
 export const baselines = {

@@ -1,23 +1,22 @@
-import { KeyvMemoryAdapter } from 'keyv';
-import { CreateOnce, type CreateRequest } from '../../src/identity/create-once.ts';
+import type { CreateOnce } from '../../src/identity/create-once.ts';
+import type { CreateRequest } from '../../src/identity/create-request.ts';
 import { CustomerError } from '../../src/errors.ts';
-import { identityKey, IdMap, openCache } from '../../src/identity/id-map.ts';
-import type { Ledger } from '../../src/identity/ledger.ts';
-import { settleOpen } from '../../src/identity/reconciler.ts';
-import { memoryLedger, type Row } from '../../src/identity/stores/memory.ts';
+import { identityKey } from '../../src/identity/id-map.ts';
+import { resolveDue } from '../../src/identity/reconciler.ts';
+import { decodeIntent } from '../../src/identity/stored-intent.ts';
+import type { MemoryRow } from '../../src/stores/memory.ts';
+import { DUE_STATES } from '../../src/stores/store.ts';
 import { baselines, type Design } from './baselines.ts';
+import { ForgetfulStore, type StoreTrouble } from './forgetful-store.ts';
+import { identityOn } from './identities.ts';
 import { simulatedProvider, Upstream, type Kind, type Trouble } from './upstream.ts';
 import { Machine, World } from './world.ts';
 
-export interface Scenario extends Trouble {
+export interface Scenario extends Trouble, StoreTrouble {
   readonly name: string;
   readonly crashes: number;
   readonly pauses: number;
   readonly pauseMs: number;
-  /** Share of the store's calls that fail, carried out or not. */
-  readonly storeFaulty: number;
-  /** Chance that the store forgets its last second once. */
-  readonly storeForgets: number;
 }
 
 const usual = {
@@ -39,14 +38,14 @@ export const scenarios: readonly Scenario[] = [
   { ...usual, name: 'store forgets its last second', storeForgets: 0.3 },
 ];
 
-/** What became of one identity that several assistants wanted to create at once. */
+/** The result of one external id that several assistants create at once. */
 export interface Verdict {
   readonly customers: number;
   /** An answer named a customer that does not exist, or two answers named two. */
   readonly phantom: boolean;
-  /** A customer exists and the ledger does not know it, after the reconciler has had its time. */
+  /** A customer exists and the ledger does not know it, even after the reconciler had enough time. */
   readonly unmapped: boolean;
-  /** The ledger does not know whether there is one. */
+  /** The ledger does not know whether the customer exists. */
   readonly unknown: boolean;
 }
 
@@ -56,7 +55,7 @@ const TRIES = 12;
 const EXTERNAL_ID = 'crm-1';
 const DOCUMENT = { external_id: EXTERNAL_ID, name: 'Acme', email: 'a@acme.example' };
 
-/** One history: 3 machines with 2 assistants each, all creating the same customer, while things go wrong. */
+/** One history: 3 machines with 2 assistants each, which all create the same customer while faults occur. */
 export async function simulate(
   seed: number,
   scenario: Scenario,
@@ -65,7 +64,7 @@ export async function simulate(
 ): Promise<Verdict> {
   const world = new World(seed);
   const upstream = new Upstream(world, kind, scenario);
-  const rows = new Map<string, Row>();
+  const rows = new Map<string, MemoryRow>();
   const store = new ForgetfulStore(world, rows, scenario);
   const answers = new Set<string>();
   const locks = new Map<string, { owner: number; until: number; id?: string }>();
@@ -73,16 +72,7 @@ export async function simulate(
   const boot = (): Booted => {
     const machine = new Machine(world);
     const provider = simulatedProvider(world, machine, upstream, kind, scenario);
-    const ledger = store.seenFrom(machine);
-    const ids = new IdMap(provider, ledger, openCache(new KeyvMemoryAdapter(new Map())));
-    let count = 0;
-    const creates = new CreateOnce(provider, ledger, ids, {
-      now: () => world.now,
-      elapsed: () => world.now,
-      sleep: (ms) => machine.sleep(ms),
-      random: world.random,
-      uuid: () => `u${seed}-${(count += 1)}-${world.random()}`,
-    });
+    const { creates } = identityOn({ world, machine, provider, store });
     const create =
       design === 'ledger'
         ? async () => (await creates.create(REQUEST, callOf(world))).customer?.id
@@ -91,27 +81,28 @@ export async function simulate(
   };
 
   const fleet = Array.from({ length: MACHINES }, boot);
+  trouble(world, scenario, fleet, boot);
   for (let index = 0; index < MACHINES; index += 1) {
-    trouble(world, scenario, fleet, index, boot);
     for (let agent = 0; agent < AGENTS; agent += 1) void assistant(world, () => fleet[index], answers);
   }
   await world.run(15 * 60_000);
 
   const calm = boot();
   const key = identityKey(calm.provider, EXTERNAL_ID);
-  const isOpen = (): boolean => ['PENDING', 'SENT', 'UNSURE'].includes(rows.get(key)?.intent.state ?? '');
+  const isOpen = (): boolean => DUE_STATES.includes(rows.get(key)?.state ?? '');
   for (let round = 0; design === 'ledger' && isOpen() && round < 12; round += 1) {
-    void settleOpen(calm.creates, () => callOf(world)).catch(() => {});
+    void resolveDue(calm.creates, () => callOf(world)).catch(() => {});
     await world.run(round < 6 ? 60_000 : 3_600_000);
   }
 
-  const row = rows.get(key)?.intent;
-  const known = design === 'ledger' ? row?.state === 'DONE' && row.data.remoteId : locks.get(EXTERNAL_ID)?.id;
+  const row = rows.get(key);
+  const intent = row && decodeIntent(row);
+  const known = design === 'ledger' ? intent?.state === 'DONE' && intent.data.customerId : locks.get(EXTERNAL_ID)?.id;
   return {
     customers: upstream.kept.length,
     phantom: answers.size > 1 || [...answers].some((id) => !upstream.ids.includes(id)),
     unmapped: upstream.kept.length > 0 && !upstream.ids.includes(String(known)),
-    unknown: row?.state === 'UNSURE',
+    unknown: intent?.state === 'UNKNOWN',
   };
 }
 
@@ -120,8 +111,6 @@ const REQUEST: CreateRequest = {
   document: DOCUMENT,
   fields: DOCUMENT,
   allowDuplicate: false,
-  overwrite: false,
-  resend: false,
 };
 
 interface Booted {
@@ -135,7 +124,7 @@ function callOf(world: World) {
   return { signal: new AbortController().signal, deadline: world.now + 25_000 };
 }
 
-/** Calls until it has an answer, as an assistant does that follows the messages. */
+/** Calls until it has an answer, like an assistant that follows the messages. */
 async function assistant(world: World, place: () => Booted | undefined, answers: Set<string>): Promise<void> {
   await world.wait(world.between(0, 5_000));
   for (let tries = 0; tries < TRIES; tries += 1) {
@@ -156,56 +145,20 @@ function asKind(error: unknown): CustomerError {
   throw error;
 }
 
-function trouble(world: World, scenario: Scenario, fleet: Booted[], index: number, boot: () => Booted): void {
-  if (world.chance(scenario.pauses))
-    world.after(world.between(0, 20_000), () => fleet[index]?.machine.pause(world.between(0, scenario.pauseMs)));
-  if (!world.chance(scenario.crashes)) return;
-  world.after(world.between(0, 20_000), () => {
-    fleet[index]?.machine.crash();
-    world.after(world.between(1_000, 30_000), () => (fleet[index] = boot()));
-  });
-}
-
-/** The memory ledger over a network that fails, and, where the scenario says so, with a store that forgets. */
-class ForgetfulStore {
-  readonly #world: World;
-  readonly #ledger: Ledger;
-  readonly #faulty: number;
-  readonly #rows: Map<string, Row>;
-  readonly #history: { readonly at: number; readonly rows: [string, Row][] }[] = [];
-
-  constructor(world: World, rows: Map<string, Row>, { storeFaulty, storeForgets }: Scenario) {
-    this.#world = world;
-    this.#ledger = memoryLedger(() => world.now, rows);
-    this.#faulty = storeFaulty;
-    this.#rows = rows;
-    if (world.chance(storeForgets)) world.after(world.between(0, 20_000), () => this.#forget());
-  }
-
-  seenFrom(machine: Machine): Ledger {
-    const reach = <T>(happen: () => Promise<T>): Promise<T> => {
-      const latency = this.#world.between(0.2, 5);
-      const fate = this.#world.random();
-      const failing = (): CustomerError => new CustomerError('store_unavailable', 'simulated');
-      const noted = (): Promise<T> => {
-        this.#history.push({ at: this.#world.now, rows: structuredClone([...this.#rows]) });
-        return happen();
-      };
-      if (fate < this.#faulty / 2) return machine.ask(latency, () => Promise.reject(failing()), 500);
-      if (fate < this.#faulty) return machine.ask(latency, () => noted().then(() => Promise.reject(failing())), 500);
-      return machine.ask(latency, noted, latency);
-    };
-    return {
-      claim: (key, options) => reach(() => this.#ledger.claim(key, options)),
-      advance: (intent, to) => reach(() => this.#ledger.advance(intent, to)),
-      get: (key) => reach(() => this.#ledger.get(key)),
-      due: (prefix, limit, withinMs) => reach(() => this.#ledger.due(prefix, limit, withinMs)),
-    };
-  }
-
-  #forget(): void {
-    const kept = this.#history.findLast(({ at }) => at <= this.#world.now - 1_000)?.rows ?? [];
-    this.#rows.clear();
-    for (const [key, row] of kept) this.#rows.set(key, row);
+/** Suspends and kills machines of a fleet, and restarts killed ones. */
+export function trouble<T extends { readonly machine: Machine }>(
+  world: World,
+  scenario: Pick<Scenario, 'crashes' | 'pauses' | 'pauseMs'>,
+  fleet: T[],
+  boot: () => T,
+): void {
+  for (const index of fleet.keys()) {
+    if (world.chance(scenario.pauses))
+      world.after(world.between(0, 20_000), () => fleet[index]?.machine.pause(world.between(0, scenario.pauseMs)));
+    if (!world.chance(scenario.crashes)) continue;
+    world.after(world.between(0, 20_000), () => {
+      fleet[index]?.machine.crash();
+      world.after(world.between(1_000, 30_000), () => (fleet[index] = boot()));
+    });
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CustomerError } from '../../src/errors.ts';
-import type { Call } from '../../src/http-client.ts';
-import type { Accepted, Fields, Page, Provider, ProviderCustomer, Updated } from '../../src/providers/provider.ts';
+import type { Call } from '../../src/http-client/call.ts';
+import type { CreateResult, Fields, Page, Provider, ProviderCustomer } from '../../src/providers/provider.ts';
 import type { Machine, World } from './world.ts';
 
 /**
@@ -12,11 +12,11 @@ export const kinds = ['upsert', 'conditional', 'keyless'] as const;
 export type Kind = (typeof kinds)[number];
 
 export interface Trouble {
-  /** Share of the provider's calls that go wrong in some way. */
+  /** Share of the provider's calls that fail in some way. */
   readonly faulty: number;
-  /** A create may be carried out so much later than its caller gave up. */
+  /** How much later than the caller's timeout a create may run. */
   readonly lateMs: number;
-  /** A new customer may be missing from searches for so long. */
+  /** How long a new customer may be missing from searches. */
   readonly lagMs: number;
 }
 
@@ -25,7 +25,7 @@ interface Kept {
   readonly visibleAt: number;
 }
 
-/** The provider's side: the customers that really exist, and every create that really ran. */
+/** The provider's state: the customers that exist, and every create that ran. */
 export class Upstream {
   readonly kept: Kept[] = [];
   readonly #world: World;
@@ -42,12 +42,12 @@ export class Upstream {
     return this.kept.map(({ customer }) => customer.id);
   }
 
-  commit(document: Fields): Accepted {
+  commit(document: Fields): CreateResult {
     const externalId = this.#kind === 'keyless' ? undefined : String(document['external_id']);
-    const twin =
+    const duplicate =
       externalId === undefined ? undefined : this.kept.find(({ customer }) => customer.externalId === externalId);
-    if (twin && this.#kind === 'conditional') throw new CustomerError('invalid_input', 'The code is taken.');
-    if (twin) return { customer: twin.customer, document, existed: true };
+    if (duplicate && this.#kind === 'conditional') throw new CustomerError('invalid_input', 'The code is taken.');
+    if (duplicate) return { customer: duplicate.customer, document, existed: true };
     const { now } = this.#world;
     const id = `c${this.kept.length + 1}`;
     const customer: ProviderCustomer = {
@@ -57,6 +57,7 @@ export class Upstream {
       state: 'active',
       createdAt: now,
       document: { ...document, id },
+      fields: document,
     };
     this.kept.push({ customer, visibleAt: now + this.#world.between(0, this.#trouble.lagMs) });
     return { customer, document, existed: false };
@@ -69,7 +70,7 @@ export class Upstream {
 
 const documents = { create: z.looseObject({}), update: z.looseObject({}), search: z.looseObject({}) };
 
-/** The port of the product, over a simulated network, as one machine sees it. */
+/** The port, over one machine's simulated network. */
 export function simulatedProvider(
   world: World,
   machine: Machine,
@@ -90,7 +91,7 @@ export function simulatedProvider(
     throw new Error('not part of the simulation');
   };
 
-  const createCustomer = async (document: Fields, call: Call): Promise<Accepted> => {
+  const createCustomer = async (document: Fields, call: Call): Promise<CreateResult> => {
     const left = call.deadline - world.now;
     if (left <= 0) throw new CustomerError('unavailable', 'too late');
     if (!world.chance(trouble.faulty)) {
@@ -104,26 +105,26 @@ export function simulatedProvider(
       case 1:
         return machine.ask(latency(), () => Promise.reject(new CustomerError('rate_limited', '429')), latency());
       case 2:
-        // Lost on the way there, or a 5xx of something in between.
+        // The request is lost, or an intermediary answers with a 5xx.
         return machine.ask(latency(), () => Promise.reject(unknown()), world.between(0, left));
       case 3:
         return machine.ask(latency(), () => Promise.reject(new CustomerError('invalid_input', '422')), latency());
       case 4:
-        // Accepted, and the answer holds no id.
+        // The create ran, and the answer contains no id.
         return machine.ask(latency(), () => ({ ...upstream.commit(document), customer: undefined }), latency());
       case 5:
         return lost(latency(), world.between(0, left));
       default:
         return lost(left + world.between(0, trouble.lateMs), left);
     }
-    /** Carried out at its own time; the caller gives up at another. */
-    function lost(commitMs: number, giveUpMs: number): Promise<Accepted> {
+    /** The create runs at one time, and the caller times out at another. */
+    function lost(commitMs: number, giveUpMs: number): Promise<CreateResult> {
       const commit = (): void =>
         world.after(commitMs, () => {
           try {
             upstream.commit(document);
           } catch {
-            // The provider refused; nobody is there to hear it.
+            // The provider refused, and its answer is lost.
           }
         });
       return machine.ask(0, () => (commit(), Promise.reject(unknown())), giveUpMs);
@@ -136,14 +137,21 @@ export function simulatedProvider(
     account: kind,
     documents,
     traits: {
+      meanings: {},
       externalIdField: 'external_id',
+      externalIdKeptBy: kind === 'keyless' ? 'ledger' : 'provider',
       onCreate: '',
       onArchive: '',
       archiveCanBeUndone: false,
       createUpserts: kind === 'upsert',
-      externalIdInUpdate: 'linked',
       limitField: 'limit',
+      cursorField: 'cursor',
+      identity: { names: ['name'], emails: ['email'] },
+      searched: { phones: [], texts: [] },
+      newestFirst: false,
+      exactFilters: {},
       clearable: ['name'],
+      display: { names: ['name'], email: 'email', hidden: [], defaults: {}, labels: {} },
     },
     createCustomer,
     getCustomer: (id) =>
@@ -154,17 +162,20 @@ export function simulatedProvider(
       }),
     ...(kind !== 'keyless' && {
       findByExternalId: (externalId: string) =>
-        read(() => upstream.visible().find((one) => one.externalId === externalId)),
+        read(() => upstream.visible().filter((one) => one.externalId === externalId)),
     }),
+    findSimilar: (document: Fields) =>
+      read(() => ({
+        customers: upstream.visible().filter((one) => one.document['email'] === document['email']),
+        complete: true,
+      })),
     ...(kind === 'keyless' && {
-      findSimilar: (document: Fields) =>
-        read(() => upstream.visible().filter((one) => one.document['email'] === document['email'])),
       findCreatedSince: (since: number) =>
         read(() => upstream.visible().filter((one) => (one.createdAt ?? 0) >= since)),
     }),
-    fieldsOf: ({ document }) => document,
-    updateCustomer: (): Promise<Updated> => notUsed(),
+    updateCustomer: () => notUsed(),
     searchCustomers: (): Promise<Page> => notUsed(),
+    listCustomers: (): Promise<Page> => notUsed(),
     archiveCustomer: () => notUsed(),
     close: async () => {},
   };

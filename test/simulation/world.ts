@@ -1,4 +1,4 @@
-/** Virtual time and seeded chance: one seed is one history, every time it is run. */
+/** Virtual time and seeded random numbers, so that a seed always produces the same history. */
 export class World {
   readonly random: () => number;
   #now = 1_700_000_000_000;
@@ -32,11 +32,11 @@ export class World {
     return new Promise((resolve) => this.after(ms, resolve));
   }
 
-  /** Lets time pass until nothing is left to happen, or until so much of it has gone by. */
+  /** Runs until there are no more events, or until the time has passed. */
   async run(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
-      // Everything that the last event set off, before the clock moves.
+      // Lets everything that the last event triggered finish before the clock advances.
       await new Promise((resolve) => setImmediate(resolve));
       const next = this.#events[0];
       if (!next || next.at > end) break;
@@ -48,12 +48,12 @@ export class World {
   }
 }
 
-/** A process of the simulated fleet: it can stop for a while, and it can die; then nothing it waits for ever comes back. */
+/** A process of the simulated fleet. It can be suspended, and it can die; then nothing that it waits for ever resolves. */
 export class Machine {
   readonly #world: World;
   #pausedUntil = 0;
   readonly #death = Promise.withResolvers<undefined>();
-  /** Resolves when it dies, for those who were talking to it. */
+  /** Resolves when it dies, for its callers. */
   readonly died = this.#death.promise;
   alive = true;
 
@@ -70,7 +70,7 @@ export class Machine {
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#world.now + ms);
   }
 
-  /** Something that happens elsewhere: it takes time to get there, happens, and takes time to be heard of. */
+  /** A remote operation, with a delay before it and a delay after it. */
   ask<T>(thereMs: number, happen: () => T | Promise<T>, backMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const hear = (tell: () => void): void => this.#world.after(backMs, () => this.#deliver(tell));

@@ -1,12 +1,20 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listen, shut } from './stand-ins/loopback.ts';
+import { listen, shut } from './stand-in-loopback.ts';
 import type { Socket } from 'node:net';
+
+/** How long a connection is idle before a stopping server drops it; see `QUIET_MS` in the server. */
+const QUIET_MS = 1_000;
 
 /** A plain reverse proxy in front of several servers. */
 export interface Balancer {
-  readonly origin: string;
+  readonly port: number;
   /** Requests that got no answer from a server, by what happened. */
   readonly failures: readonly string[];
+  /**
+   * How many of the requests without an answer were sent on a connection that had been idle for so long that a stopping server
+   * may drop it. Only a machine that is too busy to send for a second causes one.
+   */
+  readonly onIdle: number;
   /** How often a server refused the connection and the next one was tried. */
   readonly refused: number;
   close(): Promise<void>;
@@ -19,7 +27,9 @@ export interface Balancer {
 export async function startBalancer(ports: readonly number[]): Promise<Balancer> {
   const agents = new Map(ports.map((port) => [port, new Agent({ keepAlive: true, maxFreeSockets: 16 })]));
   const failures: string[] = [];
+  const sentAt = new WeakMap<Socket, number>();
   let refused = 0;
+  let onIdle = 0;
   let turn = 0;
 
   function pass(body: Buffer, incoming: IncomingMessage, outgoing: ServerResponse, [port, ...others]: number[]): void {
@@ -33,9 +43,20 @@ export async function startBalancer(ports: readonly number[]): Promise<Balancer>
       });
       answer.pipe(outgoing);
     });
+    let idleMs = 0;
+    sending.on('socket', (socket) => {
+      const now = performance.now();
+      idleMs = now - (sentAt.get(socket) ?? now);
+      sentAt.set(socket, now);
+    });
     sending.on('error', (error: NodeJS.ErrnoException) => {
       if (outgoing.headersSent) return;
       // Whatever happened before there was a connection: nothing can have been sent.
+      if (error.syscall !== 'connect' && idleMs >= QUIET_MS) {
+        onIdle += 1;
+        outgoing.writeHead(502).end();
+        return;
+      }
       if (error.syscall !== 'connect')
         return fail(`${error.message} on a ${sending.reusedSocket ? 'kept' : 'new'} connection`, outgoing);
       refused += 1;
@@ -62,8 +83,11 @@ export async function startBalancer(ports: readonly number[]): Promise<Balancer>
   server.on('connection', (socket) => sockets.add(socket));
   const origin = await listen(server);
   return {
-    origin,
+    port: Number(new URL(origin).port),
     failures,
+    get onIdle() {
+      return onIdle;
+    },
     get refused() {
       return refused;
     },

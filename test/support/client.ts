@@ -5,9 +5,6 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ElicitRequestSchema, type ElicitResult } from '@modelcontextprotocol/sdk/types.js';
 import { isRecord } from '../../src/text.ts';
-import { startDayZero, DAYZERO_BUSINESS_ID, DAYZERO_TOKEN } from './stand-ins/dayzero.ts';
-import { LAYER_BUSINESS_ID, LAYER_CLIENT_ID, LAYER_CLIENT_SECRET, startLayer } from './stand-ins/layer.ts';
-import { NOTIFY_API_KEY, startNotify } from './stand-ins/notify.ts';
 
 export const BUILT = new URL('../../dist/main.js', import.meta.url).pathname;
 
@@ -24,15 +21,22 @@ export interface ToolResult {
 export interface Connection {
   readonly client: Client;
   readonly pid: number;
-  /** All that the server wrote on stderr so far. */
+  /** Everything that the server wrote on stderr so far. */
   stderr(): string;
   call(tool: string, args?: Record<string, unknown>): Promise<ToolResult>;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
-  /** What the person answers when asked. Without it the client cannot ask. */
+  /** What the user answers a question of the server with. Without it the client cannot ask. */
   readonly onElicit?: (message: string) => ElicitResult;
+  /**
+   * What the host sends back to a question of the server, as it is: `{ result }` or `{ error }`, whatever is in it; `undefined`: it
+   * stays silent.
+   */
+  readonly onQuestion?: (params: Record<string, unknown>) => object | undefined | Promise<object | undefined>;
+  /** The capability that the client announces besides `onElicit` and `onQuestion`. */
+  readonly elicitation?: { readonly form?: Record<string, unknown>; readonly url?: object };
   /** What is launched in place of the built server. */
   readonly program?: { readonly command: string; readonly args: readonly string[] };
   /** The extensions of the protocol that the client announces. */
@@ -41,8 +45,9 @@ export interface ConnectOptions {
 
 /** Launches the built server as an MCP client does, with these variables and no others that concern it. */
 export async function connect(environment: Environment, options: ConnectOptions = {}): Promise<Connection> {
-  const { onElicit, extensions, program = { command: process.execPath, args: [BUILT] } } = options;
-  const capabilities = { ...(onElicit && { elicitation: {} }), ...(extensions && { extensions }) };
+  const { onElicit, onQuestion, extensions, program = { command: process.execPath, args: [BUILT] } } = options;
+  const { elicitation = onElicit || onQuestion ? {} : undefined } = options;
+  const capabilities = { ...(elicitation && { elicitation }), ...(extensions && { extensions }) };
   const client = new Client({ name: 'test', version: '1' }, { capabilities });
   if (onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }) => onElicit(params.message));
   const transport = new StdioClientTransport({
@@ -54,6 +59,7 @@ export async function connect(environment: Environment, options: ConnectOptions 
   let errors = '';
   transport.stderr?.on('data', (chunk) => (errors += String(chunk)));
   await client.connect(transport);
+  if (onQuestion) answerRaw(transport, onQuestion);
   // The client checks answers against the output schemas only once it has seen them.
   await client.listTools();
   return {
@@ -61,15 +67,34 @@ export async function connect(environment: Environment, options: ConnectOptions 
     pid: transport.pid ?? 0,
     stderr: () => errors,
     async call(name, args = {}) {
-      const result = await client.callTool({ name, arguments: args });
-      const [block] = Array.isArray(result.content) ? result.content : [];
-      return {
-        isError: result.isError === true,
-        data: isRecord(result.structuredContent) ? result.structuredContent : {},
-        text: isRecord(block) ? String(block['text']) : '',
-      };
+      return toolResult(await client.callTool({ name, arguments: args }));
     },
     close: () => client.close(),
+  };
+}
+
+/** An answer of a tool as the client has it. */
+export function toolResult(result: Awaited<ReturnType<Client['callTool']>>): ToolResult {
+  const [block] = Array.isArray(result.content) ? result.content : [];
+  return {
+    isError: result.isError === true,
+    data: isRecord(result.structuredContent) ? result.structuredContent : {},
+    text: isRecord(block) ? String(block['text']) : '',
+  };
+}
+
+/** Answers questions beside the client, which would send back nothing that the protocol does not know. */
+function answerRaw(transport: StdioClientTransport, onQuestion: NonNullable<ConnectOptions['onQuestion']>): void {
+  const { onmessage: deliver } = transport;
+  transport.onmessage = (message) => {
+    if (!('method' in message) || !('id' in message) || message.method !== 'elicitation/create')
+      return deliver?.(message);
+    const answer = async (): Promise<void> => {
+      const reply = await onQuestion(message.params ?? {});
+      // Through text, because no type fits what some hosts answer.
+      if (reply) await transport.send(JSON.parse(JSON.stringify({ jsonrpc: '2.0', id: message.id, ...reply })));
+    };
+    void answer();
   };
 }
 
@@ -87,34 +112,3 @@ export function temporaryStore(): { readonly store: string; readonly folder: str
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
-
-/** Each provider's stand-in with the settings that lead the server to it. */
-export const standIns = {
-  async layer(options: Parameters<typeof startLayer>[0] = {}) {
-    const standIn = await startLayer(options);
-    const environment: Environment = {
-      CUSTOMERS_PROVIDER: 'layer',
-      LAYER_BASE_URL: standIn.origin,
-      LAYER_TOKEN_URL: `${standIn.origin}/oauth2/token`,
-      LAYER_CLIENT_ID,
-      LAYER_CLIENT_SECRET,
-      LAYER_BUSINESS_ID,
-    };
-    return { standIn, environment };
-  },
-  async dayzero(options: Parameters<typeof startDayZero>[0] = {}) {
-    const standIn = await startDayZero(options);
-    const environment: Environment = {
-      CUSTOMERS_PROVIDER: 'dayzero',
-      DAYZERO_BASE_URL: standIn.origin,
-      DAYZERO_API_TOKEN: DAYZERO_TOKEN,
-      DAYZERO_BUSINESS_ID,
-    };
-    return { standIn, environment };
-  },
-  async notify(options: Parameters<typeof startNotify>[0] = {}) {
-    const standIn = await startNotify(options);
-    const environment: Environment = { CUSTOMERS_PROVIDER: 'notify', NOTIFY_BASE_URL: standIn.origin, NOTIFY_API_KEY };
-    return { standIn, environment };
-  },
-};

@@ -1,16 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { CustomerError } from '../../src/errors.ts';
-import type { Call } from '../../src/http-client.ts';
+import type { Call } from '../../src/http-client/call.ts';
 import type {
-  Accepted,
+  CreateResult,
   Changes,
   Fields,
+  Nearby,
   Page,
   Provider,
   ProviderCustomer,
   Traits,
-  Updated,
 } from '../../src/providers/provider.ts';
+
+/** A store outlives a run, and what it has recorded for a customer of an earlier run must not be taken for this one's. */
+const RUN = randomUUID().slice(0, 8);
 
 /**
  * What a provider does with an external id. `upserting`: it knows it, and a second create updates. `conditional`: it knows it,
@@ -57,6 +61,9 @@ const documents = {
 };
 type Documents = typeof documents;
 
+/** Of all providers, since those of several tests share a store. */
+let made = 0;
+
 /** A provider in memory. Everything happens in one tick, between its two hooks. */
 export class FakeProvider implements Provider<Documents> {
   readonly name = 'fake';
@@ -70,12 +77,10 @@ export class FakeProvider implements Provider<Documents> {
   creates = 0;
   /** Absent or present as the kind has it. */
   readonly restoreCustomer?: (id: string, call: Call) => Promise<ProviderCustomer>;
-  readonly findByExternalId?: (externalId: string, call: Call) => Promise<ProviderCustomer | undefined>;
-  readonly findSimilar?: (document: z.output<Documents['create']>, call: Call) => Promise<readonly ProviderCustomer[]>;
+  readonly findByExternalId?: (externalId: string, call: Call) => Promise<readonly ProviderCustomer[]>;
   readonly findCreatedSince?: (since: number, call: Call) => Promise<readonly ProviderCustomer[]>;
   readonly #kind: FakeKind;
   readonly #hooks: FakeHooks;
-  #made = 0;
 
   constructor(kind: FakeKind, hooks: FakeHooks = {}) {
     this.account = kind;
@@ -83,13 +88,11 @@ export class FakeProvider implements Provider<Documents> {
     this.#kind = kind;
     this.#hooks = hooks;
     if (kind === 'keyless') {
-      this.findSimilar = ({ email }, call) =>
-        this.#happens('findSimilar', call, () => this.#active().filter(({ document }) => document['email'] === email));
       this.findCreatedSince = (since, call) =>
         this.#happens('findCreatedSince', call, () => this.#active().filter(({ createdAt = 0 }) => createdAt >= since));
     } else {
       this.findByExternalId = (externalId, call) =>
-        this.#happens('findByExternalId', call, () => this.#owner(externalId));
+        this.#happens('findByExternalId', call, () => this.#owners(externalId));
     }
     if (kind === 'upserting') {
       this.restoreCustomer = (id, call) =>
@@ -97,38 +100,39 @@ export class FakeProvider implements Provider<Documents> {
     }
   }
 
-  createCustomer({ overwrite = false, ...fields }: z.output<Documents['create']>, call: Call): Promise<Accepted> {
+  createCustomer({ overwrite = false, ...fields }: z.output<Documents['create']>, call: Call): Promise<CreateResult> {
     return this.#happens('create', call, () => {
       this.creates += 1;
       const owner = fields.external_id === undefined ? undefined : this.#owner(fields.external_id);
       if (owner && this.#kind === 'conditional' && !overwrite)
         throw new CustomerError('invalid_input', 'The fake provider says: this code is taken.', { status: 400 });
-      const id = owner?.id ?? `fake-${(this.#made += 1)}`;
+      const id = owner?.id ?? `fake-${RUN}-${(made += 1)}`;
       const customer = this.#keep({
         id,
         externalId: this.#kind === 'keyless' ? undefined : fields.external_id,
         name: fields.name,
         state: owner?.state ?? 'active',
         createdAt: owner?.createdAt ?? this.#now(),
-        document: { ...(this.#kind === 'upserting' && owner?.document), ...fields, id },
+        ...fakeDocument({ ...(this.#kind === 'upserting' && owner?.document), ...fields, id }),
       });
       return { customer, document: customer.document, existed: owner !== undefined && !overwrite };
     });
   }
 
-  updateCustomer(id: string, { set, clear }: Changes, call: Call): Promise<Updated> {
+  updateCustomer({ id }: ProviderCustomer, { set, clear }: Changes, call: Call): Promise<ProviderCustomer> {
     return this.#happens('update', call, () => {
       const before = this.#living(id);
       const kept = Object.entries({ ...before.document, ...set }).filter(([field]) => !clear.includes(field));
-      return {
-        customer: this.#keep({ ...before, document: Object.fromEntries(kept) }),
-        changed: [...Object.keys(set), ...clear],
-      };
+      return this.#keep({ ...before, ...fakeDocument(Object.fromEntries(kept)) });
     });
   }
 
   getCustomer(id: string, call: Call): Promise<ProviderCustomer> {
     return this.#happens('get', call, () => this.#known(id));
+  }
+
+  listCustomers(_cursor: string | undefined, call: Call): Promise<Page> {
+    return this.searchCustomers({}, call);
   }
 
   searchCustomers({ email }: z.output<Documents['search']>, call: Call): Promise<Page> {
@@ -141,6 +145,15 @@ export class FakeProvider implements Provider<Documents> {
     }));
   }
 
+  findSimilar({ email, name }: z.output<Documents['create']>, call: Call): Promise<Nearby> {
+    return this.#happens('findSimilar', call, () => ({
+      customers: this.customers.filter(
+        ({ document, state }) => state !== 'deleted' && (document['email'] === email || document['name'] === name),
+      ),
+      complete: true,
+    }));
+  }
+
   /** Archived, gone, or deleted and still readable by id. */
   archiveCustomer(id: string, call: Call): Promise<ProviderCustomer | undefined> {
     return this.#happens('archive', call, () => {
@@ -150,10 +163,6 @@ export class FakeProvider implements Provider<Documents> {
       this.customers.splice(this.customers.indexOf(customer), 1);
       return undefined;
     });
-  }
-
-  fieldsOf({ document: { id: _id, ...fields } }: ProviderCustomer): Fields {
-    return fields;
   }
 
   async close(): Promise<void> {}
@@ -181,11 +190,15 @@ export class FakeProvider implements Provider<Documents> {
   }
 
   #owner(externalId: string): ProviderCustomer | undefined {
-    return this.customers.find((customer) => customer.externalId === externalId);
+    return this.#owners(externalId)[0];
+  }
+
+  #owners(externalId: string): ProviderCustomer[] {
+    return this.customers.filter((customer) => customer.externalId === externalId);
   }
 
   #known(id: string): ProviderCustomer {
-    const customer = this.customers.find((one) => one.id === id);
+    const customer = this.customers.find((candidate) => candidate.id === id);
     if (!customer) throw new CustomerError('not_found', 'The fake provider has no such customer.', { status: 404 });
     return customer;
   }
@@ -197,7 +210,7 @@ export class FakeProvider implements Provider<Documents> {
     return customer;
   }
 
-  /** In the place of the one with the same id, else as the newest. */
+  /** Replaces the customer with the same id; a new one is the newest. */
   #keep(customer: ProviderCustomer): ProviderCustomer {
     const place = this.customers.findIndex(({ id }) => id === customer.id);
     this.customers.splice(place < 0 ? this.customers.length : place, place < 0 ? 0 : 1, customer);
@@ -205,17 +218,29 @@ export class FakeProvider implements Provider<Documents> {
   }
 }
 
+/** A document and what it holds; all that the provider adds to the fields is the id. */
+function fakeDocument(document: Fields): Pick<ProviderCustomer, 'document' | 'fields'> {
+  const { id: _id, ...fields } = document;
+  return { document, fields };
+}
+
 function traitsOf(kind: FakeKind): Traits {
-  const inUpdate = { upserting: 'written', conditional: 'refused', keyless: 'linked' } as const;
   return {
+    meanings: {},
     externalIdField: 'external_id',
+    externalIdKeptBy: kind === 'keyless' ? 'ledger' : 'provider',
     onCreate: '',
     onArchive: '',
     archiveCanBeUndone: kind === 'upserting',
     createUpserts: kind === 'upserting',
-    externalIdInUpdate: inUpdate[kind],
     limitField: 'limit',
+    cursorField: 'cursor',
     ...(kind === 'conditional' && { overwriteField: 'overwrite' }),
+    identity: { names: ['name'], emails: ['email'] },
+    searched: { phones: [], texts: [] },
+    newestFirst: false,
+    exactFilters: {},
     clearable: ['notes'],
+    display: { names: ['name'], email: 'email', hidden: [], defaults: {}, labels: {} },
   };
 }

@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
 import { connect as connectTo, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -12,18 +12,21 @@ export const TOKEN = 'token-hush-0123456789abcdef0123456789';
 
 /** `customers-mcp http` as it was built, on a port that the system picked. */
 export interface HttpServer {
+  readonly origin: string;
   readonly port: number;
   /** As printed. */
   readonly urls: readonly string[];
-  /** What callers must show: the setting, or what was made for this run. */
+  /** What callers must show: the setting, or the token that was generated. */
   readonly token: string;
   readonly pid: number;
+  /** How it ended, once it has. */
+  readonly ended: ReturnType<typeof ending>;
   stdout(): string;
   stderr(): string;
-  /** Ends it at once. */
-  kill(): void;
+  /** Ends it at once, or sends it another signal. */
+  kill(signal?: NodeJS.Signals): void;
   /** Asks it to stop; resolves when it has. */
-  stop(): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  stop(): ReturnType<typeof ending>;
 }
 
 /** Starts the server and waits until it says where it is. */
@@ -32,7 +35,8 @@ export async function serve(environment: Environment = {}, args: readonly string
     ...('CUSTOMERS_PROVIDER' in environment ? { CUSTOMERS_STORE: 'memory:' } : SANDBOX),
     ...environment,
   };
-  const child = launch(['http', '--port', '0', ...args], settings);
+  const anyPort = args.includes('--port') ? [] : ['--port', '0'];
+  const child = launch(['http', ...anyPort, ...args], settings);
   const ended = ending(child);
   let stdout = '';
   let stderr = '';
@@ -48,14 +52,17 @@ export async function serve(environment: Environment = {}, args: readonly string
   const early = await Promise.race([started, ended]);
   if (early) throw new Error(`the server ended with ${early.code}: ${stderr}`);
   const urls = [...stdout.matchAll(/serving MCP at (\S+)/g)].map(([, url]) => url ?? '');
+  const { origin, port } = new URL(urls[0] ?? '');
   return {
     urls,
-    port: Number(new URL(urls[0] ?? '').port),
-    token: settings['CUSTOMERS_HTTP_TOKEN'] ?? /made for this run: (\S+)/.exec(stdout)?.[1] ?? '',
+    origin,
+    port: Number(port),
+    token: settings['CUSTOMERS_HTTP_TOKEN'] ?? /"Bearer ([^"]+)"/.exec(stdout)?.[1] ?? '',
     pid: child.pid ?? 0,
+    ended,
     stdout: () => stdout,
     stderr: () => stderr,
-    kill: () => void child.kill('SIGKILL'),
+    kill: (signal = 'SIGKILL') => void child.kill(signal),
     stop() {
       child.kill();
       return ended;
@@ -69,6 +76,8 @@ export interface Asked {
   readonly host?: string;
   /** An address of this machine. */
   readonly to?: string;
+  /** Connections to keep; absent: one of its own for the request. */
+  readonly agent?: Agent;
   /** Besides those of a well-behaved client, or in their place; `undefined` takes one away. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** A text or bytes as they are, anything else as JSON. */
@@ -83,9 +92,9 @@ export interface Reply {
   readonly json: Record<string, unknown>;
 }
 
-/** One request on a connection of its own. Sends the headers as they are given, Host and Origin too. */
+/** One request. Sends the headers as they are given, Host and Origin too. @throws when the connection fails before the answer is complete. */
 export async function ask({ port }: Pick<HttpServer, 'port'>, asked: Asked = {}): Promise<Reply> {
-  const { method = 'POST', path = '/mcp', to = '127.0.0.1', body } = asked;
+  const { method = 'POST', path = '/mcp', to = '127.0.0.1', agent = false, body } = asked;
   const headers = Object.entries({
     host: `127.0.0.1:${port}`,
     ...(body !== undefined && {
@@ -95,7 +104,7 @@ export async function ask({ port }: Pick<HttpServer, 'port'>, asked: Asked = {})
     ...asked.headers,
   }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-  const request = httpRequest({ host: to, port, method, path, agent: false, setHost: false });
+  const request = httpRequest({ host: to, port, method, path, agent, setHost: false });
   for (const [name, value] of headers) request.setHeader(name, value);
   // A server that has answered need not read on: what then becomes of the rest of the body is no failure.
   request.on('error', reject).on('response', (response) => {
@@ -131,13 +140,24 @@ export function toolCall(name: string, args: Record<string, unknown> = {}, id: u
 }
 
 /** Sends a body with the server's token. */
-export function post(server: HttpServer, body: unknown, asked: Asked = {}): Promise<Reply> {
+export function post(server: Pick<HttpServer, 'port' | 'token'>, body: unknown, asked: Asked = {}): Promise<Reply> {
   return ask(server, { ...asked, body, headers: { ...bearer(server.token), ...asked.headers } });
 }
 
-/** The structured answer in a reply to tools/call. */
-export function structuredIn({ json }: Reply): Record<string, unknown> {
-  const { result } = json;
+/** The messages of an event stream, in the sequence in which they came. */
+export function eventsIn({ text }: Pick<Reply, 'text'>): unknown[] {
+  return text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [parsed(line.slice('data: '.length))] : []));
+}
+
+/** Asks for something harmless with these headers alone. */
+export function knock(server: HttpServer, headers: Asked['headers'] = {}, path = '/mcp'): Promise<Reply> {
+  return ask(server, { body: message('tools/list'), headers, path });
+}
+
+/** The structured answer in a reply to tools/call, as JSON or as the last event of a stream. */
+export function structuredIn(reply: Pick<Reply, 'json' | 'text'>): Record<string, unknown> {
+  const answer = 'result' in reply.json ? reply.json : eventsIn(reply).at(-1);
+  const result = isRecord(answer) ? answer['result'] : undefined;
   return isRecord(result) && isRecord(result['structuredContent']) ? result['structuredContent'] : {};
 }
 
@@ -152,6 +172,14 @@ export function toolsIn({ json }: Reply): string[] {
 export function challengeIn({ headers }: Reply): Record<string, string> {
   const header = headers['www-authenticate'] ?? '';
   return Object.fromEntries([...header.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value ?? '']));
+}
+
+/** A request to /mcp as text with the server's token, for what no library would send. */
+export function written(server: Pick<HttpServer, 'port' | 'token'>, lines: readonly string[], body: string): string {
+  const own = [`Host: 127.0.0.1:${server.port}`, `Authorization: Bearer ${server.token}`, 'Connection: close'];
+  const types = ['Content-Type: application/json', 'Accept: application/json, text/event-stream'];
+  const [first = '', ...rest] = lines;
+  return `${[first, ...own, ...types, ...rest].join('\r\n')}\r\n\r\n${body}`;
 }
 
 /** Bytes on a bare connection, and all that came back until the server closed it. */

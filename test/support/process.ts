@@ -31,6 +31,9 @@ export async function command(
   return { code, signal, stdout, stderr };
 }
 
+/** How a server ends that was asked to. */
+export const QUIET_END = { code: 0, signal: null };
+
 /** The built server over bare pipes, for what a well-behaved client would never do or never show. */
 export interface BareServer {
   readonly child: ChildProcessWithoutNullStreams;
@@ -94,6 +97,17 @@ export async function greetedServer(environment: Environment = SANDBOX): Promise
   });
   server.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   return server;
+}
+
+/** The structured answer in a response to tools/call. */
+export function structured(message: Record<string, unknown>): Record<string, unknown> {
+  const { result } = message;
+  return isRecord(result) && isRecord(result['structuredContent']) ? result['structuredContent'] : {};
+}
+
+/** The parameters of a call of a tool. */
+export function tool(name: string, args: Record<string, unknown> = {}): Record<string, unknown> {
+  return { name, arguments: args };
 }
 
 /** Waits until something holds; a test that waits in vain ends by its own time limit. */

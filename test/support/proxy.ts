@@ -1,13 +1,13 @@
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { shut } from './stand-ins/loopback.ts';
+import { shut } from './stand-in-loopback.ts';
 
 /**
  * What becomes of connections. `refuse` has no listener, `reset` resets what it has accepted, `freeze` accepts and passes
  * nothing on until it is told otherwise, `delayMs` holds every packet back for so long, in either direction.
  */
-export type ProxyMode = 'forward' | 'refuse' | 'reset' | 'freeze' | { readonly delayMs: number };
+type ProxyMode = 'forward' | 'refuse' | 'reset' | 'freeze' | { readonly delayMs: number };
 
 export interface Proxy {
   readonly port: number;
@@ -28,7 +28,7 @@ interface Link {
   readonly changed: EventEmitter;
 }
 
-// Below the ports that systems hand out by themselves, so that nobody takes it while there is no listener.
+// Below the ports that systems hand out by themselves, so that no other program takes it while it has no listener.
 const FIRST_PORT = 15_000;
 const PORTS = 15_000;
 

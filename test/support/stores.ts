@@ -1,31 +1,71 @@
 import { createConnection } from 'node:net';
 import { afterAll } from 'vitest';
-import { memoryStore } from '../../src/identity/stores/memory.ts';
-import { postgresStore } from '../../src/identity/stores/postgres.ts';
-import { redisStore } from '../../src/identity/stores/redis.ts';
-import { sqliteStore } from '../../src/identity/stores/sqlite.ts';
-import type { Store } from '../../src/identity/stores/store.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { postgresStore } from '../../src/stores/postgres.ts';
+import { redisStore } from '../../src/stores/redis.ts';
+import { sqliteStore } from '../../src/stores/sqlite.ts';
+import type { Store } from '../../src/stores/store.ts';
 import { temporaryStore } from './client.ts';
+import { damagePostgres, damageRedis, damageSqlite, type Damage, type Damager } from './damager.ts';
 
 export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 export const POSTGRES_URL = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 export interface Engine {
-  readonly name: 'memory' | 'sqlite' | 'redis' | 'postgres';
+  readonly name: string;
   /** What CUSTOMERS_STORE is set to. */
   readonly address: string;
   /** Whether several processes can share it. */
   readonly shared: boolean;
   open(): Store;
+  /** Changes the store at an address behind the server's back; rejects if another process cannot. */
+  damage(address: string): Promise<Damager>;
+  /** How a row can be damaged besides the ways that every engine shares. */
+  readonly damages: readonly Damage[];
 }
 
 const { store, remove } = temporaryStore();
 
+const NOT_JSON: Damage = { how: 'is not JSON', columns: { data: '{"op' } };
+
 const all: readonly Engine[] = [
-  { name: 'memory', address: 'memory:', shared: false, open: () => memoryStore() },
-  { name: 'sqlite', address: store, shared: true, open: () => sqliteStore(store.slice('sqlite:'.length)) },
-  { name: 'redis', address: REDIS_URL, shared: true, open: () => redisStore(REDIS_URL) },
-  { name: 'postgres', address: POSTGRES_URL, shared: true, open: () => postgresStore(POSTGRES_URL) },
+  {
+    name: 'memory',
+    address: 'memory:',
+    shared: false,
+    open: () => memoryStore(),
+    damage: () => Promise.reject(new Error('Only its own process reaches it.')),
+    damages: [],
+  },
+  {
+    name: 'sqlite',
+    address: store,
+    shared: true,
+    open: () => sqliteStore(store.slice('sqlite:'.length)),
+    damage: damageSqlite,
+    damages: [NOT_JSON],
+  },
+  {
+    name: 'redis',
+    address: REDIS_URL,
+    shared: true,
+    open: () => redisStore(REDIS_URL),
+    // Direct, not through a proxy.
+    damage: () => damageRedis(REDIS_URL),
+    damages: [
+      NOT_JSON,
+      { how: 'is of another type', text: 'text' },
+      { how: 'has no number for its epoch', columns: { epoch: 'first' } },
+    ],
+  },
+  {
+    name: 'postgres',
+    address: POSTGRES_URL,
+    shared: true,
+    open: () => postgresStore(POSTGRES_URL),
+    damage: () => damagePostgres(POSTGRES_URL),
+    damages: [],
+  },
 ];
 
 async function listens(address: string): Promise<boolean> {
@@ -41,9 +81,13 @@ async function listens(address: string): Promise<boolean> {
   return up;
 }
 
+function isServer({ address }: Engine): boolean {
+  return address.includes('://');
+}
+
 async function available(): Promise<readonly Engine[]> {
   const checked = await Promise.all(
-    all.map(async (engine) => ({ engine, up: !engine.address.includes('://') || (await listens(engine.address)) })),
+    all.map(async (engine) => ({ engine, up: !isServer(engine) || (await listens(engine.address)) })),
   );
   const missing = checked.filter(({ up }) => !up).map(({ engine }) => engine.name);
   if (missing.length > 0) {
@@ -57,5 +101,6 @@ async function available(): Promise<readonly Engine[]> {
 /** The engines that can be tested here. A server that is missing is said; with CUSTOMERS_TEST_STORES=required it is a failure. */
 export const engines = await available();
 export const sharedEngines = engines.filter(({ shared }) => shared);
+export const serverEngines = engines.filter(isServer);
 
 afterAll(remove);
