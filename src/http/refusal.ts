@@ -1,4 +1,5 @@
-import { MODERN_VERSION } from '../mcp/modern.ts';
+import { errorResponse } from '../mcp/message.ts';
+import { REFUSED, RpcError } from '../mcp/method.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context as HonoContext } from 'hono';
 
@@ -24,8 +25,7 @@ export class RefusalError extends Error {
   }
 }
 
-/** A refusal as a JSON-RPC error without a request id, which is `null` up to protocol revision 2025-11-25 and absent later. */
-export function refuse(c: Context, { status, message, headers, code = -32000 }: Refusal): Response {
-  const isModern = c.req.header('mcp-protocol-version') === MODERN_VERSION;
-  return c.json({ jsonrpc: '2.0', error: { code, message }, ...(!isModern && { id: null }) }, status, headers);
+/** A refusal as a JSON-RPC error without a request id; the protocol's schema allows no `null` for it. */
+export function refuse(c: Context, { status, message, headers, code = REFUSED }: Refusal): Response {
+  return c.json(errorResponse(undefined, new RpcError(code, message)), status, headers);
 }

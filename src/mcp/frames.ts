@@ -1,10 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { isRecord } from '../text.ts';
 import { joinWrites } from './joined-writes.ts';
-import { INVALID_ID, INVALID_REQUEST, isRequestId, PARSE_ERROR } from './method.ts';
-
-/** A received protocol message: a request, a notification, or the answer to one of the server's requests. */
-export type Frame = Readonly<Record<string, unknown>>;
+import { faultIn, isAnswer, tidied, type Frame } from './message.ts';
+import { INVALID_REQUEST, PARSE_ERROR } from './method.ts';
 
 export interface FrameOptions {
   readonly stdin: Readable;
@@ -31,7 +29,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * JSON-RPC over two pipes, one frame per line. Every frame with an id gets an answer, even one that is too large, not valid
- * UTF-8 or not a request. The server stops reading from a client that does not read its answers, to limit memory.
+ * UTF-8 or not a request; so does a frame that is unreadable. The server stops reading from a client that does not read its answers, to limit memory.
  */
 export class Frames {
   readonly #options: FrameOptions;
@@ -122,18 +120,16 @@ export class Frames {
     if (value === undefined) return this.#refuse(edgeId(text), PARSE_ERROR, 'The frame is not valid JSON.');
     if (!Array.isArray(value)) return this.#receive(value);
     const why = 'This server takes no batches over stdio. Send each message on a line of its own.';
-    for (const member of value) if (isRecord(member)) this.#refuse(member['id'], INVALID_REQUEST, why);
+    for (const member of value)
+      if (isRecord(member) && 'id' in member) this.#refuse(member['id'], INVALID_REQUEST, why);
   }
 
   #receive(value: unknown): void {
-    if (!isRecord(value)) return;
-    const frame = withoutNulls(value);
-    const { jsonrpc, id, method, params } = frame;
-    const isAnswer = method === undefined && ('result' in frame || 'error' in frame);
-    const isCall = typeof method === 'string' && (params === undefined || isRecord(params));
-    if (isCall && typeof id === 'number' && !isRequestId(id)) return this.#refuse(id, INVALID_REQUEST, INVALID_ID);
-    if (jsonrpc === '2.0' && (isAnswer || isCall)) return this.#options.receive(frame);
-    if (!isAnswer) this.#refuse(id, INVALID_REQUEST, 'The frame is not a request of JSON-RPC 2.0.');
+    if (!isRecord(value)) return this.#refuse(undefined, INVALID_REQUEST, 'The frame is not an object.');
+    const frame = tidied(value);
+    const fault = isAnswer(frame) ? undefined : faultIn(frame);
+    if (!fault) this.#options.receive(frame);
+    else if ('id' in frame) this.#refuse(frame['id'], fault.code, fault.message);
   }
 
   #refuseLarge(edges: Buffer): void {
@@ -141,19 +137,11 @@ export class Frames {
     this.#refuse(edgeId(edges.toString('latin1')), INVALID_REQUEST, why);
   }
 
-  /** A frame without an id cannot be answered. */
+  /** The error has the id of the frame, if it has one that a client can find in its list, even a fraction. */
   #refuse(id: unknown, code: number, message: string): void {
-    if (typeof id === 'string' || typeof id === 'number') this.send({ jsonrpc: '2.0', id, error: { code, message } });
+    const isComparable = typeof id === 'string' || typeof id === 'number';
+    this.send({ jsonrpc: '2.0', ...(isComparable && { id }), error: { code, message } });
   }
-}
-
-/** A message without `params: null` and `cursor: null`, because some clients write every member that a request may have. */
-export function withoutNulls(message: Frame): Frame {
-  const { params, ...rest } = message;
-  if (params === null) return rest;
-  if (!isRecord(params) || params['cursor'] !== null) return message;
-  const { cursor: _, ...others } = params;
-  return { ...rest, params: others };
 }
 
 /** Decodes UTF-8; `undefined` for invalid bytes. The decoder drops a byte-order mark. */

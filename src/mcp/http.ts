@@ -2,19 +2,18 @@ import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/
 import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
-import { withoutNulls } from './frames.ts';
-import { isRequestId, RpcError, type Exchange, type Method, type Params } from './method.ts';
-import { sdkServer, type Known } from './sdk.ts';
+import { errorResponse, faultIn, isAnswer, tidied, type Frame } from './message.ts';
+import { INVALID_REQUEST, isRequestId, REFUSED, RpcError, type Exchange, type Method, type Params } from './method.ts';
+import { handshakeFault, sdkServer, type Known } from './sdk.ts';
 import type { McpServer } from './server.ts';
 import { showsViews, VIEW_CAPABILITIES } from './view.ts';
 
 /** The prefix of a session id. The session consists of nothing else. */
 const SHOWS_VIEWS = 'shows-views.';
 
-/** The JSON of a body, and the messages in it. */
+/** A request and the messages in its body. */
 export interface Post {
   readonly request: Request;
-  readonly body: unknown;
   readonly messages: readonly unknown[];
   /** Identifies the caller in the log. */
   readonly caller: string;
@@ -28,68 +27,66 @@ export interface Post {
  * A client that announces views at the handshake gets a session id that says so and that it sends with each later request:
  * tools/list names the view only to those clients, and the next request may reach another replica.
  */
-export async function answerPost(server: McpServer, { request, body, messages, caller }: Post): Promise<Response> {
-  const announced = request.headers.get('mcp-session-id')?.startsWith(SHOWS_VIEWS) === true;
+export async function answerPost(server: McpServer, { request, messages, caller }: Post): Promise<Response> {
+  const { headers } = request;
+  const received = messages.map((message) => (isRecord(message) ? tidied(message) : {}));
+  const refusal = refusalOf(headers, received);
+  if (refusal) return refusal;
+  // This server keeps no state, so it has asked nothing, and a cancellation could only concern another message of this POST.
+  const requests = received.filter((message) => 'id' in message && !isAnswer(message));
+  const [first, ...others] = requests;
+  if (!first) return new Response(undefined, { status: 202 });
+  const announced = headers.get('mcp-session-id')?.startsWith(SHOWS_VIEWS) === true;
   const known = { caller, clientCapabilities: announced ? VIEW_CAPABILITIES : undefined };
-  const single = singleRequest(server, { request, body });
-  if (single) return Response.json(await inTraceOf(request.headers, () => answerRequest(server, single, known)));
-  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: !messages.some(wantsProgress) });
+  const method = others.length > 0 || wantsProgress(first) ? undefined : server.methods.get(String(first['method']));
+  if (method)
+    return Response.json(await inTraceOf(headers, () => answerRequest(server, { frame: first, method }, known)));
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: !requests.some(wantsProgress) });
   await sdkServer(server, known).connect(transport);
-  // A cancellation could only concern another message of this POST, because this server keeps no state, and that message would
-  // then never be answered.
-  const kept = messages.filter((message) => !isCancellation(message));
-  const left = (kept.length > 0 ? kept : messages).map((message) =>
-    isRecord(message) ? withoutNulls(message) : message,
-  );
-  const parsedBody = Array.isArray(body) ? left : left[0];
-  const response = await inTraceOf(request.headers, () => transport.handleRequest(request, { parsedBody }));
-  if (messages.some(announcesViews)) response.headers.set('mcp-session-id', SHOWS_VIEWS + crypto.randomUUID());
+  const parsedBody = others.length > 0 ? requests : first;
+  const response = await inTraceOf(headers, () => transport.handleRequest(request, { parsedBody }));
+  if (requests.some(announcesViews)) response.headers.set('mcp-session-id', SHOWS_VIEWS + crypto.randomUUID());
   return response;
 }
 
-/** A request that needs nothing of the SDK. */
-interface SingleRequest {
-  readonly id: string | number;
-  readonly params: Params;
-  readonly method: Method;
-}
-
-const MEMBERS: readonly string[] = ['jsonrpc', 'id', 'method', 'params'];
-
-/**
- * The request in a body, if it is a single valid one of a method of ours and wants no progress, as nearly all are. Anything else
- * is left to the SDK, also to refuse it.
- */
-function singleRequest(
-  server: McpServer,
-  { request, body }: Pick<Post, 'request' | 'body'>,
-): SingleRequest | undefined {
-  if (!isRecord(body) || body['jsonrpc'] !== '2.0' || !Object.keys(body).every((name) => MEMBERS.includes(name)))
-    return undefined;
-  const { id, params = {}, ...named } = withoutNulls(body);
-  const method = server.methods.get(String(named['method']));
-  const meta = isRecord(params) ? (params['_meta'] ?? {}) : undefined;
-  if (!method || !isRequestId(id) || !isRecord(params) || !isRecord(meta) || 'progressToken' in meta) return undefined;
-  return isAcceptable(request.headers) ? { id, params, method } : undefined;
-}
-
-/** Whether the SDK would accept these headers. */
-function isAcceptable(headers: Headers): boolean {
+/** The refusal of a POST that is not valid. The SDK would write `"id": null`, which the protocol's schema does not allow. */
+function refusalOf(headers: Headers, messages: readonly Frame[]): Response | undefined {
+  const refused = (status: number, fault: RpcError, id?: unknown): Response =>
+    Response.json(errorResponse(id, fault), { status });
   const accepted = headers.get('accept') ?? '';
+  if (!accepted.includes('application/json') || !accepted.includes('text/event-stream'))
+    return refused(406, new RpcError(REFUSED, 'Accept must name both application/json and text/event-stream.'));
+  const [type = ''] = (headers.get('content-type') ?? '').split(';');
+  if (type.trim().toLowerCase() !== 'application/json')
+    return refused(415, new RpcError(REFUSED, 'Content-Type must be application/json.'));
+  for (const message of messages) {
+    const fault = isAnswer(message) ? undefined : (faultIn(message) ?? handshakeFault(message));
+    if (fault) return refused(400, fault, message['id']);
+  }
   const version = headers.get('mcp-protocol-version');
-  return (
-    accepted.includes('application/json') &&
-    accepted.includes('text/event-stream') &&
-    headers.get('content-type')?.includes('application/json') === true &&
-    (version === null || SUPPORTED_PROTOCOL_VERSIONS.includes(version))
-  );
+  if (messages.some(({ method }) => method === 'initialize')) {
+    if (messages.length === 1) return undefined;
+    return refused(400, new RpcError(INVALID_REQUEST, 'The request initialize must be alone in its POST.'));
+  }
+  if (version === null || SUPPORTED_PROTOCOL_VERSIONS.includes(version)) return undefined;
+  const supported = SUPPORTED_PROTOCOL_VERSIONS.join(', ');
+  const why = `The MCP-Protocol-Version ${JSON.stringify(version.slice(0, 100))} is not supported. Supported: ${supported}.`;
+  return refused(400, new RpcError(REFUSED, why));
+}
+
+/** A request that needs nothing of the SDK, as nearly all do. */
+interface PlainRequest {
+  readonly frame: Frame;
+  readonly method: Method;
 }
 
 async function answerRequest(
   server: McpServer,
-  { id, params, method }: SingleRequest,
+  { frame, method }: PlainRequest,
   { caller, clientCapabilities }: Known,
 ): Promise<object> {
+  const params: Params = isRecord(frame['params']) ? frame['params'] : {};
+  const id = isRequestId(frame['id']) ? frame['id'] : '';
   try {
     const { signal } = new AbortController();
     // Without a connection that stays, nobody can be asked.
@@ -97,23 +94,16 @@ async function answerRequest(
     const exchange: Exchange = { id, signal, clientCapabilities, caller, ask, progress() {} };
     return { jsonrpc: '2.0', id, result: await method(params, exchange) };
   } catch (error) {
-    const { code, message, data } = error instanceof RpcError ? error : server.internalError(error);
-    return { jsonrpc: '2.0', id, error: { code, message, ...(data && { data }) } };
+    return errorResponse(id, error instanceof RpcError ? error : server.internalError(error));
   }
 }
 
-function announcesViews(message: unknown): boolean {
-  if (!isRecord(message) || message['method'] !== 'initialize' || !isRecord(message['params'])) return false;
-  return showsViews(message['params']['capabilities']);
+function announcesViews({ method, params }: Frame): boolean {
+  return method === 'initialize' && isRecord(params) && showsViews(params['capabilities']);
 }
 
-function isCancellation(message: unknown): boolean {
-  return isRecord(message) && message['method'] === 'notifications/cancelled';
-}
-
-function wantsProgress(message: unknown): boolean {
-  const params = isRecord(message) && isRecord(message['params']) ? message['params'] : {};
-  return isRecord(params['_meta']) && params['_meta']['progressToken'] !== undefined;
+function wantsProgress({ params }: Frame): boolean {
+  return isRecord(params) && isRecord(params['_meta']) && params['_meta']['progressToken'] !== undefined;
 }
 
 /** The names of the tools that the messages call. */

@@ -33,6 +33,8 @@ export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
 export const INTERNAL_ERROR = -32603;
+/** For errors of the server to which JSON-RPC and the protocol give no code. */
+export const REFUSED = -32000;
 
 /** A JSON-RPC error, for requests that the protocol does not answer with a result. */
 export class RpcError extends Error {
@@ -51,9 +53,6 @@ export class RpcError extends Error {
 export function isRequestId(id: unknown): id is string | number {
   return typeof id === 'string' || Number.isSafeInteger(id);
 }
-
-/** The message about an id that is not valid. */
-export const INVALID_ID = 'The id of a request must be a string or an integer.';
 
 /** @throws RpcError unless the parameter is a string. */
 export function requiredText(params: Params, name: string): string {

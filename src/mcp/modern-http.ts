@@ -1,10 +1,9 @@
 import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
-import { withoutNulls, type Frame } from './frames.ts';
-import { INVALID_REQUEST, METHOD_NOT_FOUND, RpcError } from './method.ts';
+import { errorResponse, faultIn, tidied, type Frame } from './message.ts';
+import { METHOD_NOT_FOUND, RpcError } from './method.ts';
 import {
   answerModern,
-  errorResponse,
   HEADER_MISMATCH,
   isModern,
   metaOf,
@@ -29,12 +28,12 @@ export interface ModernPost {
 
 /** Answers one POST, as JSON or, if the caller asked for progress, as an event stream that ends with the response. */
 export async function answerModernPost(server: McpServer, { request, body, caller }: ModernPost): Promise<Response> {
-  const frame: Frame = isRecord(body) ? withoutNulls(body) : {};
-  const { id, method } = frame;
-  const isCall = frame['jsonrpc'] === '2.0' && typeof method === 'string';
-  if (isCall && !('id' in frame)) return new Response(undefined, { status: 202 });
+  const frame: Frame = isRecord(body) ? tidied(body) : {};
+  const { id } = frame;
   try {
-    if (!isCall) throw new RpcError(INVALID_REQUEST, 'The body must be one request of JSON-RPC 2.0.');
+    const invalid = faultIn(frame);
+    if (invalid) throw invalid;
+    if (!('id' in frame)) return new Response(undefined, { status: 202 });
     validateVersion(request.headers, frame);
     validateModern(server, frame);
     validateNames(request.headers, frame);

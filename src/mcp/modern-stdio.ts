@@ -1,5 +1,5 @@
 import { isRecord } from '../text.ts';
-import type { Frame } from './frames.ts';
+import type { Frame } from './message.ts';
 import { answerModern } from './modern.ts';
 import type { McpServer } from './server.ts';
 

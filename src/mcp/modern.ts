@@ -1,10 +1,8 @@
 import { isRecord } from '../text.ts';
-import type { Frame } from './frames.ts';
 import { RoundTrip } from './input-required.ts';
+import { errorResponse, type Frame } from './message.ts';
 import {
   INVALID_PARAMS,
-  INVALID_ID,
-  INVALID_REQUEST,
   isRequestId,
   METHOD_NOT_FOUND,
   RESOURCE_NOT_FOUND,
@@ -67,23 +65,18 @@ export async function answerModern(server: McpServer, request: ModernRequest): P
     validateModern(server, request.frame);
     return { jsonrpc: '2.0', id, result: await resultOf(server, request) };
   } catch (error) {
-    return errorResponse(id, error instanceof RpcError ? error : server.internalError(error));
+    const fault = error instanceof RpcError ? error : server.internalError(error);
+    const { code, message, data } = fault;
+    // Of this revision: "-32002 — resource not found (2025-11-25 and earlier; replaced by -32602)".
+    return errorResponse(id, code === RESOURCE_NOT_FOUND ? new RpcError(INVALID_PARAMS, message, data) : fault);
   }
 }
 
-/** A JSON-RPC error response. It has no id if the request has none that is valid. */
-export function errorResponse(id: unknown, { code, message, data }: RpcError): object {
-  // Of this revision: "-32002 — resource not found (2025-11-25 and earlier; replaced by -32602)".
-  const current = code === RESOURCE_NOT_FOUND ? INVALID_PARAMS : code;
-  return { jsonrpc: '2.0', ...(isRequestId(id) && { id }), error: { code: current, message, ...(data && { data }) } };
-}
-
-/** Checks everything but the parameters of the method. @throws RpcError */
+/** Checks what this revision requires of a request besides what all have in common. @throws RpcError */
 export function validateModern(server: McpServer, frame: Frame): void {
-  const { id, method } = frame;
-  if (!isRequestId(id)) throw new RpcError(INVALID_REQUEST, INVALID_ID);
+  const { method } = frame;
   const requested = versionOf(frame);
-  if (requested === undefined) throw new RpcError(INVALID_PARAMS, `_meta must contain ${VERSION_KEY}.`);
+  if (typeof requested !== 'string') throw new RpcError(INVALID_PARAMS, `_meta must contain ${VERSION_KEY}, a string.`);
   if (requested !== MODERN_VERSION)
     throw new RpcError(UNSUPPORTED_VERSION, 'Unsupported protocol version', {
       supported: [MODERN_VERSION],

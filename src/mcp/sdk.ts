@@ -1,11 +1,17 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { ErrorCode, McpError, ResultSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import {
+  ErrorCode,
+  InitializeRequestSchema,
+  McpError,
+  ResultSchema,
+  type JSONRPCMessage,
+} from '@modelcontextprotocol/sdk/types.js';
 import { isRecord } from '../text.ts';
 import type { Consent, Question } from '../tools/tool.ts';
 import { canAsk, consentIn, formFor } from './consent-form.ts';
-import type { Frame } from './frames.ts';
-import { METHOD_NOT_FOUND, RpcError, type Exchange } from './method.ts';
+import { errorResponse, type Frame } from './message.ts';
+import { INVALID_PARAMS, METHOD_NOT_FOUND, RpcError, type Exchange } from './method.ts';
 import { Progress } from './progress.ts';
 import type { McpServer } from './server.ts';
 
@@ -95,11 +101,21 @@ export async function bindHandshake(own: McpServer, send: (message: object) => v
   await server.connect(transport);
   return {
     receive(frame) {
+      const fault = handshakeFault(frame);
+      if (fault) return send(errorResponse(frame['id'], fault));
       const message = withReadableAnswer(frame);
       if (isMessage(message)) transport.onmessage?.(message);
     },
     close: () => server.close(),
   };
+}
+
+/** What is wrong with the parameters of a request `initialize`; the SDK would call it an internal error, in zod's words. */
+export function handshakeFault(frame: Frame): RpcError | undefined {
+  if (frame['method'] !== 'initialize' || !('id' in frame)) return undefined;
+  const { error } = InitializeRequestSchema.safeParse(frame);
+  const places = new Set(error?.issues.map(({ path }) => path.join('.')));
+  return error && new RpcError(INVALID_PARAMS, `Missing or invalid in initialize: ${[...places].join(', ')}.`);
 }
 
 /**

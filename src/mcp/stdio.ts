@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { InFlight } from './in-flight.ts';
-import { Frames, type Frame } from './frames.ts';
+import { Frames } from './frames.ts';
 import { writeJoined } from './joined-writes.ts';
+import type { Frame } from './message.ts';
 import { ModernConnection } from './modern-stdio.ts';
 import { isModern } from './modern.ts';
 import type { Handshake } from './sdk.ts';

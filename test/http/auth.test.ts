@@ -72,7 +72,7 @@ describe('a caller with the server token', () => {
     ['a session id', { 'mcp-session-id': TOKEN }, undefined],
   ])('is distinguished from one with %s', async (_, headers, error) => {
     const reply = await knock(server, headers);
-    expect(reply).toMatchObject({ status: 401, json: { jsonrpc: '2.0', id: null, error: { code: -32000 } } });
+    expect(reply).toMatchObject({ status: 401, json: { jsonrpc: '2.0', error: { code: -32000 } } });
     expect(reply.headers['www-authenticate']).toMatch(/^Bearer realm="customers-mcp"/);
     expect(challengeIn(reply)['error']).toBe(error);
     expect(reply.text + String(reply.headers['www-authenticate'])).not.toContain('hush');
@@ -118,13 +118,13 @@ describe('a caller with the server token', () => {
     '/.well-known/openid-configuration',
   ])('finds no OAuth metadata at %s, and learns what the server accepts', async (path) => {
     const reply = await ask(server, { method: 'GET', path });
-    expect(reply).toMatchObject({ status: 404, json: { jsonrpc: '2.0', id: null, error: { code: -32000 } } });
+    expect(reply).toMatchObject({ status: 404, json: { jsonrpc: '2.0', error: { code: -32000 } } });
     expect(reply.text).toMatch(/not use OAuth.*Authorization: Bearer <token>/);
   });
 
   it.each(['/authorize', '/token', '/register'])('learns the same at %s, where it asks next', async (path) => {
     const reply = await ask(server, { path, body: {} });
-    expect(reply).toMatchObject({ status: 404, json: { jsonrpc: '2.0', id: null, error: { code: -32000 } } });
+    expect(reply).toMatchObject({ status: 404, json: { jsonrpc: '2.0', error: { code: -32000 } } });
     expect(reply.text).toMatch(/not use OAuth.*Authorization: Bearer <token>/);
   });
 

@@ -134,6 +134,40 @@ describe('the protocol', () => {
         .toMatchObject({ status: 200, json: { error: { code: -32601 } } });
   });
 
+  it.each<[what: string, more: Record<string, unknown>]>([
+    ['null for the parameters', { params: null }],
+    ['null for the metadata', { params: { _meta: null } }],
+    ['null for the progress token', { params: { _meta: { progressToken: null } } }],
+    ['a member that JSON-RPC does not know', { trace: 1 }],
+    ['a result beside its method', { result: {} }],
+    ['a task to run it in', { params: { task: { ttl: 1 } } }],
+    ['a task that it belongs to', { params: { _meta: { 'io.modelcontextprotocol/related-task': 7 } } }],
+  ])('answers a request like any other with %s', async (_, more) => {
+    for (const method of ['tools/list', 'ping'])
+      expect
+        .soft(await post(server, { ...message(method), ...more }))
+        .toMatchObject({ status: 200, json: { id: 1, result: {} } });
+  });
+
+  it.each<[what: string, body: Record<string, unknown>, code: number]>([
+    ['a list for its metadata', message('tools/list', { _meta: [] }), -32602],
+    ['a progress token that no notification may carry', message('ping', { _meta: { progressToken: {} } }), -32602],
+    ['half of the handshake', message('initialize', { protocolVersion: '2025-11-25' }), -32602],
+    ['a list for its parameters', { ...message('tools/list'), params: [] }, -32600],
+    ['no method', { jsonrpc: '2.0', id: 1 }, -32600],
+  ])('refuses a request under its id with %s, alone and in a batch', async (_, body, code) => {
+    const expected = { status: 400, json: { id: 1, error: { code, message: expect.stringMatching(/\.$/) } } };
+    expect(await post(server, body)).toMatchObject(expected);
+    expect(await post(server, [message('ping', {}, 2), body])).toMatchObject(expected);
+  });
+
+  it('answers a handshake only if it comes alone', async () => {
+    expect(await post(server, [HELLO, message('ping', {}, 2)])).toMatchObject({
+      status: 400,
+      json: { error: { code: -32600 } },
+    });
+  });
+
   it.each<[string, Record<string, string | undefined>, number]>([
     ['that is known', { 'mcp-protocol-version': '2025-06-18' }, 200],
     ['that is not known', { 'mcp-protocol-version': '1999-01-01' }, 400],
@@ -153,7 +187,8 @@ describe('the protocol', () => {
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
     ['JSON labeled as text', { 'content-type': 'text/plain; application/json' }, 415],
   ])('checks Content-Type and Accept: %s', async (_, headers, status) => {
-    expect((await post(server, HELLO, { headers })).status).toBe(status);
+    for (const body of [HELLO, toolCall('search_customer')])
+      expect.soft((await post(server, body, { headers })).status).toBe(status);
   });
 
   it.each(['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'PROPFIND'])('does not support %s', async (method) => {

@@ -117,7 +117,7 @@ describe('a request over stdio', () => {
       -32022,
       { supported: [MODERN], requested: '2025-11-25' },
     ],
-    ['a version that is no text', stated({}, {}, 7), -32022, { supported: [MODERN], requested: 7 }],
+    ['a version that is no text', stated({}, {}, 7), -32602],
     ['no capabilities', { _meta: { [VERSION_KEY]: MODERN } }, -32602],
     ['capabilities that are a list', { _meta: { [VERSION_KEY]: MODERN, [CAPABILITIES_KEY]: [] } }, -32602],
   ])('is refused with %s', async (_, params, code, data) => {

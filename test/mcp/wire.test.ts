@@ -7,6 +7,7 @@ import { bareServer, greetedServer, parsed, SANDBOX, structured, tool, type Bare
 
 const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
+const INVALID_PARAMS = -32602;
 
 async function greeted(environment = SANDBOX): Promise<BareServer> {
   const server = await greetedServer(environment);
@@ -37,6 +38,20 @@ describe('a frame that carries an id', () => {
     ],
     ['a number for it that is no integer', '{"jsonrpc":"2.0","id":78.5,"method":"ping"}', 78.5, INVALID_REQUEST],
     ['a number for it that is too large', '{"jsonrpc":"2.0","id":1e300,"method":"ping"}', 1e300, INVALID_REQUEST],
+    ['a list for its metadata', '{"jsonrpc":"2.0","id":60,"method":"ping","params":{"_meta":[]}}', 60, INVALID_PARAMS],
+    [
+      'a progress token that no notification may carry',
+      '{"jsonrpc":"2.0","id":61,"method":"ping","params":{"_meta":{"progressToken":{}}}}',
+      61,
+      INVALID_PARAMS,
+    ],
+    ['a handshake without its parameters', '{"jsonrpc":"2.0","id":62,"method":"initialize"}', 62, INVALID_PARAMS],
+    [
+      'a handshake with half of them',
+      '{"jsonrpc":"2.0","id":63,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}',
+      63,
+      INVALID_PARAMS,
+    ],
     ['a batch around it', '[{"jsonrpc":"2.0","id":77,"method":"ping"}]', 77, INVALID_REQUEST],
   ];
 
@@ -45,6 +60,19 @@ describe('a frame that carries an id', () => {
     server.send(frame);
     await expect.poll(() => answersTo(server, id)).toHaveLength(1);
     expect(answersTo(server, id)[0]).toMatchObject({ error: { code, message: expect.stringMatching(/\.$/) } });
+    expect(await server.request('ping')).toMatchObject({ result: {} });
+  });
+
+  it.each([
+    ['null for it', '{"jsonrpc":"2.0","id":null,"method":"ping"}'],
+    ['an object for it', '{"jsonrpc":"2.0","id":{},"method":"ping"}'],
+    ['nothing that can be read', '{"jsonrpc":'],
+    ['a number in place of a message', '42'],
+  ])('is answered without an id with %s, because the protocol has no other for it', async (_, frame) => {
+    const server = await greeted();
+    server.send(frame);
+    await expect.poll(() => answersTo(server, undefined)).toHaveLength(1);
+    expect(answersTo(server, undefined)[0]).toMatchObject({ error: { message: expect.stringMatching(/\.$/) } });
     expect(await server.request('ping')).toMatchObject({ result: {} });
   });
 
@@ -105,6 +133,18 @@ describe('a frame that needs no more than kindness', () => {
   it.each([
     ['null for params', '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":null}'],
     ['null for the cursor', '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":{"cursor":null}}'],
+    ['null for the metadata', '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":{"_meta":null}}'],
+    [
+      'null for the progress token',
+      '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":{"_meta":{"progressToken":null}}}',
+    ],
+    ['a member that JSON-RPC does not know', '{"jsonrpc":"2.0","id":80,"method":"tools/list","trace":1}'],
+    ['a result beside its method', '{"jsonrpc":"2.0","id":80,"method":"tools/list","result":{}}'],
+    ['a task to run it in', '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":{"task":{"ttl":1}}}'],
+    [
+      'a task that it belongs to',
+      '{"jsonrpc":"2.0","id":80,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/related-task":7}}}',
+    ],
     ['a byte-order mark', '\ufeff{"jsonrpc":"2.0","id":80,"method":"tools/list"}'],
     ['a carriage return at its end', '{"jsonrpc":"2.0","id":80,"method":"tools/list"}\r'],
   ])('is answered like any other with %s', async (_, frame) => {
