@@ -5,6 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ElicitRequestSchema, type ElicitResult } from '@modelcontextprotocol/sdk/types.js';
 import { isRecord } from '../../src/text.ts';
+import { watched } from './schema.ts';
 
 export const BUILT = new URL('../../dist/main.js', import.meta.url).pathname;
 
@@ -58,7 +59,9 @@ export async function connect(environment: Environment, options: ConnectOptions 
   });
   let errors = '';
   transport.stderr?.on('data', (chunk) => (errors += String(chunk)));
+  const { watch } = watched(transport);
   await client.connect(transport);
+  watch();
   if (onQuestion) answerRaw(transport, onQuestion);
   // The client checks answers against the output schemas only once it has seen them.
   await client.listTools();

@@ -6,6 +6,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { isRecord } from '../../src/text.ts';
 import type { Environment } from './client.ts';
 import { ending, launch, parsed, SANDBOX } from './process.ts';
+import { Conversation, watched } from './schema.ts';
 
 /** A token that a server accepts when it is told to. */
 export const TOKEN = 'token-hush-0123456789abcdef0123456789';
@@ -111,12 +112,13 @@ export async function ask({ port }: Pick<HttpServer, 'port'>, asked: Asked = {})
     request.off('error', reject).on('error', () => {});
     textOf(response).then((text) => {
       const value = parsed(text);
-      resolve({
-        status: response.statusCode ?? 0,
-        headers: response.headers,
-        text,
-        json: isRecord(value) ? value : {},
-      });
+      const json = isRecord(value) ? value : {};
+      const reply = { status: response.statusCode ?? 0, headers: response.headers, text, json };
+      const conversation = new Conversation();
+      conversation.sent(body instanceof Uint8Array || typeof body === 'string' ? parsed(String(body)) : body);
+      const messages = 'jsonrpc' in json ? [json] : Array.isArray(value) ? value : eventsIn(reply);
+      for (const received of messages) conversation.received(received);
+      resolve(reply);
     }, reject);
   });
   if (body === undefined) request.end();
@@ -208,7 +210,9 @@ export async function connectOverHttp(
 ): Promise<Client> {
   const client = new Client({ name: 'test', version: '1' }, { capabilities: extensions ? { extensions } : {} });
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: bearer(token) } });
+  const { watch } = watched(transport);
   await client.connect(transport);
+  watch();
   await client.listTools();
   return client;
 }

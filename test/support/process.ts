@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isRecord } from '../../src/text.ts';
 import { BUILT, type Environment } from './client.ts';
+import { Conversation } from './schema.ts';
 
 /** How a command ended, and all that it printed. */
 export interface Finished {
@@ -54,6 +55,7 @@ export interface BareServer {
 export function bareServer(environment: Environment = SANDBOX): BareServer {
   const child = launch([], environment, process.execPath);
   const lines: string[] = [];
+  const conversation = new Conversation();
   const answers = new Map<unknown, PromiseWithResolvers<Record<string, unknown>>>();
   const slot = (id: unknown): PromiseWithResolvers<Record<string, unknown>> => {
     const known = answers.get(id) ?? Promise.withResolvers<Record<string, unknown>>();
@@ -63,6 +65,7 @@ export function bareServer(environment: Environment = SANDBOX): BareServer {
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);
     const message = parsed(line);
+    conversation.received(message);
     if (isRecord(message) && ('result' in message || 'error' in message)) slot(message['id']).resolve(message);
   });
   let stderr = '';
@@ -75,7 +78,11 @@ export function bareServer(environment: Environment = SANDBOX): BareServer {
     lines,
     ended: ending(child),
     stderr: () => stderr,
-    send: (line) => void child.stdin.write(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`),
+    send(line) {
+      const text = typeof line === 'string' ? line : JSON.stringify(line);
+      conversation.sent(parsed(text));
+      child.stdin.write(`${text}\n`);
+    },
     begin(method, params = {}) {
       lastId += 1;
       server.send({ jsonrpc: '2.0', id: lastId, method, params });
