@@ -71,9 +71,8 @@ export function cleanValue(value: unknown, depth = 0): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanValue(item, depth + 1)]));
 }
 
-/** JSON without escapes and in printable ASCII only, and JSON that may be nested too deeply. */
+/** JSON without escapes and in printable ASCII only. */
 const PLAIN_JSON = /^[ -[\]-~]*$/;
-const DEEP_JSON = new RegExp(`(?:[[{][^[{]*){${MAX_DEPTH}}`);
 
 /** An external object, made safe to show, and its JSON. */
 export function cleanObject(value: Readonly<Record<string, unknown>>): {
@@ -82,9 +81,15 @@ export function cleanObject(value: Readonly<Record<string, unknown>>): {
 } {
   const json = JSON.stringify(value);
   // Most answers are short and plain, and so are then all texts in them.
-  if (json.length <= MAX_TEXT && PLAIN_JSON.test(json) && !DEEP_JSON.test(json)) return { value, json };
+  if (json.length <= MAX_TEXT && PLAIN_JSON.test(json) && !isDeeper(value, MAX_DEPTH)) return { value, json };
   const cleaned = cleanValue(value);
   return { value: isRecord(cleaned) ? cleaned : {}, json: JSON.stringify(cleaned) };
+}
+
+/** Whether a value has more than so many levels. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -19,11 +19,12 @@ export async function readJson(c: Context): Promise<unknown> {
 
 /** The rest of a body that is too large is still received; otherwise the caller would never read the answer. */
 function readBytes(c: Context): Promise<Buffer> {
-  const tooLarge = new RefusalError({ status: 413, message: `The body exceeds the limit of ${MAX_BODY} bytes.` });
-  const brokenOff = new RefusalError({ status: 400, message: 'The body is incomplete.' });
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const refuse = (status: 400 | 413, message: string): void => reject(new RefusalError({ status, message }));
+  const refuseSize = (): void => refuse(413, `The body exceeds the limit of ${MAX_BODY} bytes.`);
+  const refusePart = (): void => refuse(400, 'The body is incomplete.');
   if (Number(c.req.header('content-length') ?? 0) > MAX_BODY) {
-    reject(tooLarge);
+    refuseSize();
     return promise;
   }
   const chunks: Buffer[] = [];
@@ -31,12 +32,15 @@ function readBytes(c: Context): Promise<Buffer> {
   c.env.incoming
     .on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_BODY) reject(tooLarge);
+      if (size > MAX_BODY) refuseSize();
       else chunks.push(chunk);
     })
-    .once('end', () => resolve(Buffer.concat(chunks)))
+    .once('end', () => {
+      resolve(Buffer.concat(chunks));
+      c.env.incoming.off('close', refusePart);
+    })
     // The caller has disconnected, or was so slow that Node closed its connection.
-    .once('error', () => reject(brokenOff))
-    .once('close', () => reject(brokenOff));
+    .once('error', refusePart)
+    .once('close', refusePart);
   return promise;
 }

@@ -67,7 +67,7 @@ export function mcpEndpoint(
     const request = c.req.raw;
     return isModernPost(request.headers, messages)
       ? answerModernPost(server, { request, body, caller })
-      : answerPost(server, { request, messages, caller });
+      : answerPost(server, { headers: request.headers, messages, caller });
   };
 }
 

@@ -1,53 +1,60 @@
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
-import { errorResponse, faultIn, isAnswer, tidied, type Frame } from './message.ts';
-import { INVALID_REQUEST, isRequestId, REFUSED, RpcError, type Exchange, type Method, type Params } from './method.ts';
-import { handshakeFault, sdkServer, type Known } from './sdk.ts';
+import { eventStream } from './event-stream.ts';
+import { answerHandshake } from './handshake.ts';
+import { errorResponse, faultIn, isAnswer, metaOf, tidied, type Frame } from './message.ts';
+import { INVALID_REQUEST, REFUSED, RpcError } from './method.ts';
+import { answerOnce, handshakeFault } from './sdk.ts';
 import type { McpServer } from './server.ts';
 import { showsViews, VIEW_CAPABILITIES } from './view.ts';
 
 /** The prefix of a session id. The session consists of nothing else. */
 const SHOWS_VIEWS = 'shows-views.';
 
-/** A request and the messages in its body. */
+/** The headers of a POST and the messages in its body. */
 export interface Post {
-  readonly request: Request;
+  readonly headers: Headers;
   readonly messages: readonly unknown[];
   /** Identifies the caller in the log. */
   readonly caller: string;
 }
 
 /**
- * Answers one POST of Streamable HTTP. Stateless: each POST that needs the SDK gets its own SDK server and transport, so that no data
- * of one caller can reach another and any replica can answer. The answer is JSON, unless the caller asked for progress, which needs an
- * event stream.
+ * Answers one POST of Streamable HTTP. Stateless: no data of one caller can reach another, and any replica can answer. The answer is
+ * JSON, unless the caller asked for progress, which needs an event stream.
  *
  * A client that announces views at the handshake gets a session id that says so and that it sends with each later request:
  * tools/list names the view only to those clients, and the next request may reach another replica.
  */
-export async function answerPost(server: McpServer, { request, messages, caller }: Post): Promise<Response> {
-  const { headers } = request;
+export async function answerPost(server: McpServer, { headers, messages, caller }: Post): Promise<Response> {
   const received = messages.map((message) => (isRecord(message) ? tidied(message) : {}));
   const refusal = refusalOf(headers, received);
   if (refusal) return refusal;
   // This server keeps no state, so it has asked nothing, and a cancellation could only concern another message of this POST.
   const requests = received.filter((message) => 'id' in message && !isAnswer(message));
-  const [first, ...others] = requests;
-  if (!first) return new Response(undefined, { status: 202 });
   const announced = headers.get('mcp-session-id')?.startsWith(SHOWS_VIEWS) === true;
-  const known = { caller, clientCapabilities: announced ? VIEW_CAPABILITIES : undefined };
-  const method = others.length > 0 || wantsProgress(first) ? undefined : server.methods.get(String(first['method']));
-  if (method)
-    return Response.json(await inTraceOf(headers, () => answerRequest(server, { frame: first, method }, known)));
-  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: !requests.some(wantsProgress) });
-  await sdkServer(server, known).connect(transport);
-  const parsedBody = others.length > 0 ? requests : first;
-  const response = await inTraceOf(headers, () => transport.handleRequest(request, { parsedBody }));
+  const clientCapabilities = announced ? VIEW_CAPABILITIES : undefined;
+  const answer = (frame: Frame, sendNotification: (notification: object) => void): Promise<object> => {
+    const method = server.methods.get(String(frame['method']));
+    if (!method) return answerOnce(server, frame);
+    const { signal } = new AbortController();
+    return answerHandshake(server, { frame, method, sendNotification, signal, clientCapabilities, caller, ask });
+  };
+  if (requests.some((frame) => metaOf(frame)['progressToken'] !== undefined))
+    return eventStream(async (send) => {
+      await inTraceOf(headers, () => Promise.all(requests.map(async (frame) => send(await answer(frame, send)))));
+    });
+  const answers = await inTraceOf(headers, () => Promise.all(requests.map((frame) => answer(frame, () => {}))));
+  const [first, ...others] = answers;
+  if (!first) return new Response(undefined, { status: 202 });
+  const response = Response.json(others.length > 0 ? answers : first);
   if (requests.some(announcesViews)) response.headers.set('mcp-session-id', SHOWS_VIEWS + crypto.randomUUID());
   return response;
 }
+
+/** Without a connection that stays, nobody can be asked. */
+const ask = async () => 'unavailable' as const;
 
 /** The refusal of a POST that is not valid. The SDK would write `"id": null`, which the protocol's schema does not allow. */
 function refusalOf(headers: Headers, messages: readonly Frame[]): Response | undefined {
@@ -74,36 +81,8 @@ function refusalOf(headers: Headers, messages: readonly Frame[]): Response | und
   return refused(400, new RpcError(REFUSED, why));
 }
 
-/** A request that needs nothing of the SDK, as nearly all do. */
-interface PlainRequest {
-  readonly frame: Frame;
-  readonly method: Method;
-}
-
-async function answerRequest(
-  server: McpServer,
-  { frame, method }: PlainRequest,
-  { caller, clientCapabilities }: Known,
-): Promise<object> {
-  const params: Params = isRecord(frame['params']) ? frame['params'] : {};
-  const id = isRequestId(frame['id']) ? frame['id'] : '';
-  try {
-    const { signal } = new AbortController();
-    // Without a connection that stays, nobody can be asked.
-    const ask = async () => 'unavailable' as const;
-    const exchange: Exchange = { id, signal, clientCapabilities, caller, ask, progress() {} };
-    return { jsonrpc: '2.0', id, result: await method(params, exchange) };
-  } catch (error) {
-    return errorResponse(id, error instanceof RpcError ? error : server.internalError(error));
-  }
-}
-
 function announcesViews({ method, params }: Frame): boolean {
   return method === 'initialize' && isRecord(params) && showsViews(params['capabilities']);
-}
-
-function wantsProgress({ params }: Frame): boolean {
-  return isRecord(params) && isRecord(params['_meta']) && params['_meta']['progressToken'] !== undefined;
 }
 
 /** The names of the tools that the messages call. */

@@ -33,9 +33,10 @@ export function tidied(message: Frame): Frame {
 
 /** The same object if there is nothing to drop, as nearly always. */
 function without(record: Frame, isDropped: (name: string, value: unknown) => boolean): Frame {
-  const entries = Object.entries(record);
-  const kept = entries.filter(([name, value]) => !isDropped(name, value));
-  return kept.length === entries.length ? record : Object.fromEntries(kept);
+  for (const dropped in record)
+    if (isDropped(dropped, record[dropped]))
+      return Object.fromEntries(Object.entries(record).filter(([name, value]) => !isDropped(name, value)));
+  return record;
 }
 
 /** Whether a message answers a request of the server. */
@@ -56,6 +57,16 @@ export function faultIn(message: Frame): RpcError | undefined {
   if (!isRequestId(progressToken))
     return new RpcError(INVALID_PARAMS, 'The progressToken must be a string or an integer.');
   return undefined;
+}
+
+export function paramsOf({ params }: Frame): Readonly<Record<string, unknown>> {
+  return isRecord(params) ? params : {};
+}
+
+/** The metadata that a message carries. */
+export function metaOf(message: Frame): Readonly<Record<string, unknown>> {
+  const { _meta } = paramsOf(message);
+  return isRecord(_meta) ? _meta : {};
 }
 
 /** A JSON-RPC error response. It has no id if the request has none that is valid. */

@@ -1,16 +1,9 @@
 import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
-import { errorResponse, faultIn, tidied, type Frame } from './message.ts';
+import { eventStream } from './event-stream.ts';
+import { errorResponse, faultIn, metaOf, tidied, type Frame } from './message.ts';
 import { METHOD_NOT_FOUND, RpcError } from './method.ts';
-import {
-  answerModern,
-  HEADER_MISMATCH,
-  isModern,
-  metaOf,
-  MODERN_VERSION,
-  validateModern,
-  versionOf,
-} from './modern.ts';
+import { answerModern, HEADER_MISMATCH, isModern, MODERN_VERSION, validateModern, versionOf } from './modern.ts';
 import type { McpServer } from './server.ts';
 
 // https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
@@ -44,7 +37,7 @@ export async function answerModernPost(server: McpServer, { request, body, calle
   const answer = (sendNotification: (notification: object) => void): Promise<object> =>
     inTraceOf(request.headers, () => answerModern(server, { frame, signal: request.signal, caller, sendNotification }));
   return metaOf(frame)['progressToken'] !== undefined && accepts(request, 'text/event-stream')
-    ? eventStream(answer)
+    ? eventStream(async (send) => send(await answer(send)))
     : Response.json(await answer(() => {}));
 }
 
@@ -88,23 +81,4 @@ function mismatch(name: string, stated: string | null, actual: unknown): RpcErro
 
 function accepts({ headers }: Request, type: string): boolean {
   return (headers.get('accept') ?? '').includes(type);
-}
-
-/** An event stream of the notifications and, at its end, the response. */
-function eventStream(answer: (sendNotification: (notification: object) => void) => Promise<object>): Response {
-  const encoder = new TextEncoder();
-  let isOpen = true;
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const send = (message: object): void => {
-        if (isOpen) controller.enqueue(encoder.encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
-      };
-      send(await answer(send));
-      if (isOpen) controller.close();
-    },
-    cancel() {
-      isOpen = false;
-    },
-  });
-  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' } });
 }

@@ -1,16 +1,9 @@
 import { isRecord } from '../text.ts';
+import type { Question } from '../tools/tool.ts';
 import { RoundTrip } from './input-required.ts';
-import { errorResponse, type Frame } from './message.ts';
-import {
-  INVALID_PARAMS,
-  isRequestId,
-  METHOD_NOT_FOUND,
-  RESOURCE_NOT_FOUND,
-  RpcError,
-  type Exchange,
-  type Params,
-} from './method.ts';
-import { Progress } from './progress.ts';
+import { errorResponse, metaOf, paramsOf, type Frame } from './message.ts';
+import { INVALID_PARAMS, isRequestId, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, RpcError } from './method.ts';
+import { withProgress } from './progress.ts';
 import type { McpServer } from './server.ts';
 
 // The binding for protocol revision 2026-07-28, in which each request states its version and the client's capabilities.
@@ -94,31 +87,21 @@ async function resultOf(
 ): Promise<object> {
   const { info, capabilities, instructions, methods } = server;
   const { id, method: name } = frame;
-  const params: Params = isRecord(frame['params']) ? frame['params'] : {};
-  const meta = metaOf(frame);
-  const clientCapabilities = meta[CAPABILITIES_KEY];
-  const progressToken = meta['progressToken'];
-  const progress = new Progress((done, total) =>
-    sendNotification({
-      jsonrpc: '2.0',
-      method: 'notifications/progress',
-      params: { progressToken, progress: done, total },
-    }),
-  );
+  const params = paramsOf(frame);
+  const clientCapabilities = metaOf(frame)[CAPABILITIES_KEY];
   const roundTrip = new RoundTrip(params, clientCapabilities, server.keeper);
-  const exchange: Exchange = {
+  const exchange = {
     id: isRequestId(id) ? id : '',
     signal,
     clientCapabilities,
     caller,
-    ask: (question) => roundTrip.ask(question),
-    progress(done, total) {
-      if (progressToken !== undefined && !signal.aborted) progress.report(done, total);
-    },
+    ask: (question: Question) => roundTrip.ask(question),
   };
-  const own = name === 'server/discover' && { supportedVersions: [MODERN_VERSION], capabilities, instructions };
-  const result = own || (await methods.get(String(name))?.(params, exchange)) || {};
-  await progress.drained();
+  const method =
+    methods.get(String(name)) ?? (() => ({ supportedVersions: [MODERN_VERSION], capabilities, instructions }));
+  const result = await withProgress({ frame, sendNotification }, async (progress) =>
+    method(params, { ...exchange, progress }),
+  );
   const ttlMs = TTL_MS[String(name)];
   return {
     resultType: 'complete',
@@ -126,9 +109,4 @@ async function resultOf(
     ...(ttlMs !== undefined && { ttlMs, cacheScope: 'private' }),
     _meta: { [SERVER_KEY]: info },
   };
-}
-
-/** The metadata that a message carries. */
-export function metaOf({ params }: Frame): Readonly<Record<string, unknown>> {
-  return isRecord(params) && isRecord(params['_meta']) ? params['_meta'] : {};
 }

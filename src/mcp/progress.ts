@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { metaOf, type Frame } from './message.ts';
+import type { Exchange } from './method.ts';
 
 const MIN_INTERVAL_MS = 500;
 /**
@@ -12,7 +14,7 @@ const QUIET_MS = 20;
  * in the last 20 ms before the answer. SDK clients report progress of a call that has ended as an unknown token, and some then
  * drop the connection.
  */
-export class Progress {
+class Progress {
   readonly #send: (done: number, total: number) => void;
   #sentAt = Number.NEGATIVE_INFINITY;
 
@@ -31,5 +33,23 @@ export class Progress {
   async drained(): Promise<void> {
     const waitMs = this.#sentAt + QUIET_MS - performance.now();
     if (waitMs > 0) await sleep(waitMs);
+  }
+}
+
+/** The progress notifications of a request that asked for them, none of them after its result. */
+export async function withProgress<T>(
+  { frame, sendNotification }: { readonly frame: Frame; sendNotification(notification: object): void },
+  run: (report: Exchange['progress']) => Promise<T>,
+): Promise<T> {
+  const { progressToken } = metaOf(frame);
+  if (progressToken === undefined) return run(() => {});
+  const progress = new Progress((done, total) => {
+    const params = { progressToken, progress: done, total };
+    sendNotification({ jsonrpc: '2.0', method: 'notifications/progress', params });
+  });
+  try {
+    return await run((done, total) => progress.report(done, total));
+  } finally {
+    await progress.drained();
   }
 }

@@ -11,8 +11,7 @@ import { isRecord } from '../text.ts';
 import type { Consent, Question } from '../tools/tool.ts';
 import { canAsk, consentIn, formFor } from './consent-form.ts';
 import { errorResponse, type Frame } from './message.ts';
-import { INVALID_PARAMS, METHOD_NOT_FOUND, RpcError, type Exchange } from './method.ts';
-import { Progress } from './progress.ts';
+import { INVALID_PARAMS, RpcError } from './method.ts';
 import type { McpServer } from './server.ts';
 
 // The binding for the protocol revisions with a handshake, 2024-11-05 to 2025-11-25. Only this file imports the SDK, except for
@@ -21,49 +20,6 @@ import type { McpServer } from './server.ts';
 /** How long a user may take to answer a question. */
 const TIMEOUT_MS = 10 * 60_000;
 
-/** What the server knows about the client besides the client's own messages. */
-export interface Known {
-  readonly clientCapabilities?: object | undefined;
-  readonly caller?: string;
-}
-
-/**
- * An SDK server for one client. All methods use the SDK's fallback handler: for a registered handler, the SDK would validate
- * each request, and each answer of tools/call, a second time, and would report an invalid argument in zod's words.
- */
-export function sdkServer(own: McpServer, known: Known): Server {
-  const { info, capabilities, instructions, methods } = own;
-  const server = new Server(info, { capabilities, instructions });
-  server.fallbackRequestHandler = async ({ method, params = {} }, { requestId, signal, sendNotification }) => {
-    const answer = methods.get(method);
-    if (!answer) throw new RpcError(METHOD_NOT_FOUND, 'Method not found');
-    const progressToken = params._meta?.progressToken;
-    const progress = new Progress((done, total) => {
-      const notification = { progressToken: progressToken ?? '', progress: done, total };
-      void sendNotification({ method: 'notifications/progress', params: notification }).catch(() => {});
-    });
-    const exchange: Exchange = {
-      id: requestId,
-      signal,
-      clientCapabilities: known.clientCapabilities ?? server.getClientCapabilities(),
-      caller: known.caller,
-      ask: (question, until) => ask(server, question, until),
-      progress(done, total) {
-        if (progressToken !== undefined) progress.report(done, total);
-      },
-    };
-    try {
-      return { ...(await answer(params, exchange)) };
-    } catch (error) {
-      throw error instanceof RpcError ? error : own.internalError(error);
-    } finally {
-      await progress.drained();
-    }
-  };
-  return server;
-}
-
-/** Asks the user through the client, if the client supports it. */
 async function ask(server: Server, { text }: Question, signal: AbortSignal): Promise<Consent> {
   if (!canAsk(server.getClientCapabilities())) return 'unavailable';
   try {
@@ -82,15 +38,26 @@ const ENDS: Readonly<Partial<Record<number, Consent>>> = {
   [ErrorCode.ConnectionClosed]: 'disconnected',
 };
 
-/** The connection of one client over stdin and stdout, for its messages of these revisions. */
+/** The connection of one client, for its messages of these revisions that are not requests of one of our methods. */
 export interface Handshake {
+  /** What the client announced; `undefined` before. */
+  readonly clientCapabilities: unknown;
   receive(frame: Frame): void;
+  /** Asks the user through the client, if the client supports it, until `signal` is aborted. */
+  ask(question: Question, signal: AbortSignal): Promise<Consent>;
   close(): Promise<void>;
 }
 
-/** Answers one client with an SDK server; `send` writes to the client. */
-export async function bindHandshake(own: McpServer, send: (message: object) => void): Promise<Handshake> {
-  const server = sdkServer(own, {});
+/**
+ * Lets an SDK server do the handshake with one client, answer pings and ask questions; `send` writes to the client. Requests of our
+ * methods do not pass through it: it would validate each request, and each answer of tools/call, a second time, would report an
+ * invalid argument in zod's words, and takes a tenth of the work of a call.
+ */
+export async function bindHandshake(
+  { info, capabilities, instructions }: McpServer,
+  send: (message: object) => void,
+): Promise<Handshake> {
+  const server = new Server(info, { capabilities, instructions });
   const transport: Transport = {
     async start() {},
     send: async (message: JSONRPCMessage) => send(message),
@@ -100,14 +67,28 @@ export async function bindHandshake(own: McpServer, send: (message: object) => v
   };
   await server.connect(transport);
   return {
+    get clientCapabilities() {
+      return server.getClientCapabilities();
+    },
     receive(frame) {
       const fault = handshakeFault(frame);
       if (fault) return send(errorResponse(frame['id'], fault));
       const message = withReadableAnswer(frame);
       if (isMessage(message)) transport.onmessage?.(message);
     },
+    ask: (question, signal) => ask(server, question, signal),
     close: () => server.close(),
   };
+}
+
+/** The SDK's response to a request, for a client without a connection that stays. */
+export async function answerOnce(own: McpServer, frame: Frame): Promise<object> {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  const connection = await bindHandshake(own, resolve);
+  connection.receive(frame);
+  const response = await promise;
+  await connection.close();
+  return response;
 }
 
 /** What is wrong with the parameters of a request `initialize`; the SDK would call it an internal error, in zod's words. */

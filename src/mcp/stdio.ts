@@ -2,10 +2,11 @@ import type { Readable, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { InFlight } from './in-flight.ts';
 import { Frames } from './frames.ts';
+import { answerHandshake } from './handshake.ts';
 import { writeJoined } from './joined-writes.ts';
 import type { Frame } from './message.ts';
-import { ModernConnection } from './modern-stdio.ts';
-import { isModern } from './modern.ts';
+import { answerModern, isModern } from './modern.ts';
+import { RunningRequests } from './running-requests.ts';
 import type { Handshake } from './sdk.ts';
 import { createServer, type ServerParts } from './server.ts';
 
@@ -31,18 +32,27 @@ export async function serveStdio(
     // The client has disconnected; the usual sign is EPIPE.
     stdout.on('error', resolve);
   });
+  const send = (message: object): void => frames.send(message);
+  const requests = new RunningRequests(send);
   let handshake: Promise<Handshake> | undefined;
-  const receive = (frame: Frame): void => {
-    if (isModern(frame)) return modern.receive(frame);
-    if (modern.cancel(frame)) return;
+  const receive = async (frame: Frame): Promise<void> => {
+    if (requests.cancel(frame)) return;
+    if (isModern(frame)) {
+      if ('id' in frame)
+        await requests.run(frame, (signal) => answerModern(server, { frame, signal, sendNotification: send }));
+      return;
+    }
     // Loads the SDK when the first message needs it: a start in the modern era takes less without it.
-    handshake ??= import('./sdk.ts').then(({ bindHandshake }) =>
-      bindHandshake(server, (message) => frames.send(message)),
+    handshake ??= import('./sdk.ts').then(({ bindHandshake }) => bindHandshake(server, send));
+    const connection = await handshake;
+    const method = server.methods.get(String(frame['method']));
+    if (!method || !('id' in frame)) return connection.receive(frame);
+    const { ask, clientCapabilities } = connection;
+    await requests.run(frame, (signal) =>
+      answerHandshake(server, { frame, method, signal, clientCapabilities, ask, sendNotification: send }),
     );
-    void handshake.then((connection) => connection.receive(frame));
   };
-  const frames = new Frames({ stdin, stdout, load: () => inFlight.size, receive });
-  const modern = new ModernConnection(server, (message) => frames.send(message));
+  const frames = new Frames({ stdin, stdout, load: () => inFlight.size, receive: (frame) => void receive(frame) });
   frames.start();
   await Promise.race([closed, stopped]);
 

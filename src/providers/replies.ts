@@ -112,7 +112,9 @@ export function notChanged(title: string): CustomerError {
 
 /** The non-empty members of a document, among those with these names. */
 export function heldIn(document: Fields, names: readonly string[]): Fields {
-  return Object.fromEntries(names.flatMap((name) => (isEmpty(document[name]) ? [] : [[name, document[name]]])));
+  const held: Record<string, unknown> = {};
+  for (const name of names) if (!isEmpty(document[name])) held[name] = document[name];
+  return held;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
