@@ -1,10 +1,11 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { openHttp } from './http-session.ts';
 import { generate, installedSize, installOurs, installPeer, PEERS, type Size } from './install.ts';
-import type { Fields, Session, ToolCall } from './session.ts';
+import type { Fields, Launch, Session, ToolCall } from './session.ts';
 import { openStdio } from './stdio-session.ts';
 
 /** The size of a program without packages of its own. */
@@ -19,7 +20,11 @@ export interface Contender {
   readonly ours: boolean;
   readonly size: Size;
   /** Launches it anew. `nodeArgs` are for Node itself. */
-  open(nodeArgs?: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Session>;
+  open(
+    nodeArgs?: readonly string[],
+    environment?: Readonly<Record<string, string>>,
+    first?: Launch['first'],
+  ): Promise<Session>;
   get(n: number): ToolCall;
   create(n: number): ToolCall;
 }
@@ -31,12 +36,28 @@ const BUSINESS_ID = 'bench-business';
 const TOKEN = 'bench-token';
 const HTTP_TOKEN = 'bench-http-token-of-at-least-thirty-two-characters';
 
-const documentOf = (n: number): Fields => ({
-  external_id: `crm-${process.pid}-${n}`,
-  company_name: 'Acme Bakery',
-  email: 'ada@acme-bakery.example',
-  address_string: '1 Main Street, Springfield, IL 62701',
-});
+/** Keeps the customers of a run apart from those of earlier ones in the same store. */
+const RUN = randomUUID();
+
+/** A customer that is like no other: our server would ask about one that is. */
+const documentOf = (n: number): Fields => {
+  const name = wordOf(n);
+  return {
+    external_id: `crm-${RUN}-${n}`,
+    company_name: name,
+    email: `ada@${name}.example`,
+    address_string: '1 Main Street, Springfield, IL 62701',
+  };
+};
+
+/** Fourteen letters that differ in about all places from those of other numbers. */
+function wordOf(n: number): string {
+  return createHash('sha256')
+    .update(`${RUN} ${n}`)
+    .digest('hex')
+    .slice(0, 14)
+    .replace(/\d/g, (digit) => 'ghijklmnop'.charAt(Number(digit)));
+}
 
 /** The calls of our tools, and of those written by hand after them. */
 const calls = {
@@ -169,12 +190,13 @@ function contender(
     create,
     transport: http ? 'http' : 'stdio',
     size: existsSync(join(folder, 'node_modules')) ? installedSize(folder) : NOTHING,
-    async open(nodeArgs = [], environment = {}) {
+    async open(nodeArgs = [], environment = {}, first = undefined) {
       // Each launch has a store of its own.
       const store = `sqlite:${join(mkdtempSync(join(scratch, 'store-')), 'customers.sqlite')}`;
       const launch = {
         args: [...nodeArgs, program],
         environment: { HOME: scratch, CUSTOMERS_STORE: store, ...plan.environment, ...environment },
+        first,
       };
       if (!http) return openStdio(launch);
       const port = await freePort();

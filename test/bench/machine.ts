@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Contender } from './contenders.ts';
 import { kits } from '../support/providers.ts';
-import { percentile } from './figures.ts';
+import { percentile, spreadOf, type Spread } from './figures.ts';
 import { PEERS } from './install.ts';
 import { tokensOf } from './measure.ts';
+import { MODERN } from './session.ts';
 import { openStdio } from './stdio-session.ts';
 import type { Measured } from './targets.ts';
 
@@ -17,8 +18,11 @@ export interface Machine {
   readonly cores: number;
   /** How many processes wanted a core in the last minute; a good deal more than the bench's own three, and the figures are rough. */
   readonly load: number;
-  /** From launching Node to an answer, with nothing loaded. */
-  readonly nodeAloneMs: number;
+  /**
+   * From launching a process to its first answer, measured in turns: Node with nothing loaded, and our server in both protocol
+   * eras.
+   */
+  readonly startMs: Readonly<Record<'alone' | 'handshake' | 'modern', Spread>>;
   /** Our cold start when Node has not compiled it before. */
   readonly firstStartMs: number | undefined;
   /** One commit of SQLite on this disk, as safe as the ledger's. */
@@ -31,21 +35,34 @@ export async function measureMachine(scratch: string, ours: Contender | undefine
     processor: cpus()[0]?.model ?? '',
     cores: cpus().length,
     load: loadavg()[0] ?? Number.NaN,
-    nodeAloneMs: await medianStart(() => openStdio({ args: [join(PEERS, 'node/stdio.js')], environment: {} })),
+    startMs: await startsInTurns(ours),
     firstStartMs:
-      ours && (await medianStart(() => ours.open([], { NODE_COMPILE_CACHE: mkdtempSync(join(scratch, 'empty-')) }))),
+      ours && (await firstStart(() => ours.open([], { NODE_COMPILE_CACHE: mkdtempSync(join(scratch, 'empty-')) }))),
     commitMs: commit(scratch),
   };
 }
 
-async function medianStart(open: Contender['open']): Promise<number> {
-  const starts: number[] = [];
-  for (let start = 0; start < 5; start += 1) {
-    const session = await open();
-    starts.push(session.startMs);
-    await session.close();
+async function startsInTurns(ours: Contender | undefined): Promise<Machine['startMs']> {
+  const times: Record<keyof Machine['startMs'], number[]> = { alone: [], handshake: [], modern: [] };
+  for (let turn = 0; turn < 15; turn += 1) {
+    times.alone.push(await startOf(() => openStdio({ args: [join(PEERS, 'node/stdio.js')], environment: {} })));
+    if (!ours) continue;
+    times.handshake.push(await startOf(() => ours.open()));
+    times.modern.push(await startOf(() => ours.open([], {}, { method: 'server/discover', params: MODERN })));
   }
+  return { alone: spreadOf(times.alone), handshake: spreadOf(times.handshake), modern: spreadOf(times.modern) };
+}
+
+async function firstStart(open: Contender['open']): Promise<number> {
+  const starts: number[] = [];
+  for (let start = 0; start < 5; start += 1) starts.push(await startOf(open));
   return percentile(starts, 0.5);
+}
+
+async function startOf(open: Contender['open']): Promise<number> {
+  const session = await open();
+  await session.close();
+  return session.startMs;
 }
 
 function commit(scratch: string): number {

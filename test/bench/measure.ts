@@ -12,11 +12,14 @@ export interface Effort {
   readonly single: number;
   readonly crowded: number;
   readonly creates: number;
+  readonly farCreates: number;
 }
 
 const IN_FLIGHT = 32;
 /** The calls of a round are made in so many turns, so that what the machine does meanwhile falls on all servers. */
 const TURNS = 10;
+/** What a request to a provider takes that is somewhere else. */
+const FAR_MS = 60;
 const STEP_DEADLINE_MS = 60_000;
 
 /** A server that is running, and what is known of it so far. */
@@ -30,6 +33,7 @@ interface Entrant {
   /** Calls a second in each turn, alone and among others. */
   readonly alone: number[];
   readonly crowded: number[];
+  readonly farCreates: number[];
   cpuMs: number;
   connections: number;
 }
@@ -87,9 +91,18 @@ export async function measureAll(
       entrant.crowded.push(perSecond);
       entrant.connections += await upstream.connections();
     });
+    progress(`create_customer, ${FAR_MS} ms a request`);
+    await upstream.delay(FAR_MS);
+    await inTurns(1, async (entrant) => {
+      const { contender, session } = entrant;
+      const { latencies } = await flood(effort.farCreates, 1, (n) => session.call(contender.create(-n)));
+      entrant.farCreates.push(...latencies);
+    });
+    await upstream.delay(0);
     progress('create_customer');
     await inTurns(1, async (entrant) => {
-      const { contender, session, starts, tokens, rssStart, single, alone, crowded, cpuMs, connections } = entrant;
+      const { contender, session, starts, tokens, rssStart, single, alone, crowded, cpuMs, connections, farCreates } =
+        entrant;
       const rss = usageOf(session.pid).rssMb;
       const creates = await flood(effort.creates, 1, (n) => session.call(contender.create(n)));
       readings.set(contender.key, {
@@ -100,6 +113,7 @@ export async function measureAll(
         perSecond32: percentile(crowded, 0.5),
         cpu: (cpuMs * 1_000) / effort.crowded,
         createP50: percentile(creates.latencies, 0.5),
+        farCreateP50: percentile(farCreates, 0.5),
         rssStart,
         rss,
         connections,
@@ -128,7 +142,19 @@ async function enter(contender: Contender, effort: Effort): Promise<Entrant> {
     throw error;
   });
   const rssStart = usageOf(session.pid).rssMb;
-  return { contender, session, starts, tokens, rssStart, single: [], alone: [], crowded: [], cpuMs: 0, connections: 0 };
+  return {
+    contender,
+    session,
+    starts,
+    tokens,
+    rssStart,
+    single: [],
+    alone: [],
+    crowded: [],
+    farCreates: [],
+    cpuMs: 0,
+    connections: 0,
+  };
 }
 
 function getOf({ contender, session }: Entrant): (n: number) => Promise<unknown> {

@@ -13,6 +13,7 @@ export interface Results {
   readonly targets: readonly Target[];
   readonly tokens: Measured['tokens'];
   readonly endurance: Measured['endurance'];
+  readonly creates: Measured['creates'];
 }
 
 export interface ServerResult {
@@ -34,6 +35,7 @@ export function summary(name: string, ours: boolean, readings: readonly Reading[
       perSecond32: spread('perSecond32'),
       cpu: spread('cpu'),
       createP50: spread('createP50'),
+      farCreateP50: spread('farCreateP50'),
       rssStart: spread('rssStart'),
       rss: spread('rss'),
       connections: spread('connections'),
@@ -46,7 +48,7 @@ export function summary(name: string, ours: boolean, readings: readonly Reading[
 
 /** The results for a person at a terminal. */
 export function report(results: Results): string {
-  const { machine, servers, couldNotStart, targets, endurance } = results;
+  const { machine, servers, couldNotStart, targets, endurance, creates } = results;
   const table = (part: readonly (typeof figures)[number][]): string =>
     aligned([
       ['', ...part.map(({ title }) => title)],
@@ -57,15 +59,18 @@ export function report(results: Results): string {
     `Node ${machine.node}, ${machine.cores} × ${machine.processor}, ${results.rounds} rounds, load ${shown(machine.load, 1)}`,
     // In parts, to fit a terminal.
     table(figures.slice(0, 5)),
-    table(figures.slice(5, 9)),
-    table(figures.slice(9)),
+    table(figures.slice(5, 10)),
+    table(figures.slice(10)),
     ...(couldNotStart.length > 0
       ? [['Could not take part:', ...couldNotStart.map(({ name, why }) => `  ${name}: ${why}`)].join('\n')]
       : []),
     aligned([['Our server', 'measured', 'target', ''], ...targets.map(rowOf)]),
     ...endurance.map(({ name, holdings }) => `${name}\n${holdingsTable(holdings)}`),
     [
-      `Node alone answers after ${shown(machine.nodeAloneMs, 0)} ms.`,
+      `Node alone answers after ${shown(machine.startMs.alone.median, 0)} ms, our server to initialize after ${shown(machine.startMs.handshake.median, 0)} ms and to server/discover after ${shown(machine.startMs.modern.median, 0)} ms.`,
+      ...creates.map(
+        ({ store, createMs }) => `create_customer with the ledger in ${store}, p50: ${shown(createMs.median, 2)} ms.`,
+      ),
       ...(machine.firstStartMs === undefined
         ? []
         : [`Our server's first start, its code not compiled yet: ${shown(machine.firstStartMs, 0)} ms.`]),

@@ -12,6 +12,7 @@ import { endure } from './endurance.ts';
 import type { Reading } from './figures.ts';
 import { measureAll, nameOf, rotated, type Effort } from './measure.ts';
 import { report, summary, type Results } from './results.ts';
+import { createsByStore } from './creates.ts';
 import { measureMachine, tokensByProvider } from './machine.ts';
 import { targetsOf, type Measured } from './targets.ts';
 import { startUpstream } from './upstream.ts';
@@ -26,8 +27,8 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
 const effort: Effort = values.quick
-  ? { starts: 2, warmUp: 1_000, single: 500, crowded: 1_000, creates: 50 }
-  : { starts: 4, warmUp: 4_000, single: 3_000, crowded: 10_000, creates: 300 };
+  ? { starts: 2, warmUp: 1_000, single: 500, crowded: 1_000, creates: 50, farCreates: 2 }
+  : { starts: 4, warmUp: 4_000, single: 3_000, crowded: 10_000, creates: 300, farCreates: 7 };
 /** How long a server is left alone so that it can write down what it caches from start to start. */
 const CACHED_MS = 1_000;
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -88,14 +89,18 @@ async function bench(): Promise<Results> {
   }
   progress('what it has to be read against');
   const tokens = ours ? await tokensByProvider(ours) : [];
+  const floor = running.find(({ key }) => key === 'floor');
+  const creates = ours && floor ? await createsByStore(ours, floor) : [];
+  const machine = await measureMachine(scratch, ours);
   return {
     measured: new Date().toISOString().slice(0, 10),
     rounds,
-    machine: await measureMachine(scratch, ours),
+    machine,
     servers: running.map((one) => summary(nameOf(one), one.ours, readings.get(one.key) ?? [])),
     couldNotStart,
-    targets: targetsOf({ readings, tokens, endurance }),
+    targets: targetsOf({ readings, tokens, endurance, creates, startMs: machine.startMs }),
     tokens,
     endurance,
+    creates,
   };
 }

@@ -13,14 +13,16 @@ export interface ToolCall {
 export interface Launch {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** The first request, in place of initialize. */
+  readonly first?: { readonly method: string; readonly params: Fields } | undefined;
   /** Where it serves, and with which headers; without it it serves stdio. */
   readonly http?: { readonly url: string; readonly headers: Readonly<Record<string, string>> };
 }
 
-/** A launched server that has answered initialize. The same for every server, and as little as a client can do. */
+/** A launched server that has answered its first request. The same for every server, and as little as a client can do. */
 export interface Session {
   readonly pid: number;
-  /** From launching the process to its answer to initialize. */
+  /** From launching the process to that answer. */
   readonly startMs: number;
   /** What it wrote on stderr so far. */
   stderr(): string;
@@ -30,6 +32,14 @@ export interface Session {
   call(call: ToolCall): Promise<Fields>;
   close(): Promise<void>;
 }
+
+/** The parameters of a request of the revision without a handshake. */
+export const MODERN: Fields = {
+  _meta: {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  },
+};
 
 export const INITIALIZE: Fields = {
   protocolVersion: '2025-11-25',

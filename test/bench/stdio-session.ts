@@ -39,13 +39,14 @@ export async function openStdio(how: Launch): Promise<Session> {
     return slot.promise;
   };
   try {
-    await inTime(request('initialize', INITIALIZE));
+    const { method, params } = how.first ?? { method: 'initialize', params: INITIALIZE };
+    await inTime(request(method, params));
   } catch (error) {
     await close();
     throw error;
   }
   const startMs = performance.now() - startedAt;
-  send({ method: 'notifications/initialized' });
+  if (!how.first) send({ method: 'notifications/initialized' });
   return {
     pid: child.pid ?? 0,
     startMs,

@@ -1,5 +1,7 @@
 import { shown, spreadOf, type FigureKey, type Reading, type Spread } from './figures.ts';
+import type { StoreCreates } from './creates.ts';
 import type { Holding } from './endurance.ts';
+import type { Machine } from './machine.ts';
 
 /** A figure that our server is meant to reach. The bench says whether it does; it fails on none. */
 export interface Target {
@@ -21,9 +23,16 @@ export interface Measured {
     readonly ours: boolean;
     readonly holdings: readonly Holding[];
   }[];
+  readonly creates: readonly StoreCreates[];
 }
 
-export function targetsOf({ readings, tokens, endurance }: Measured): readonly Target[] {
+export function targetsOf({
+  readings,
+  tokens,
+  endurance,
+  creates,
+  startMs,
+}: Measured & Pick<Machine, 'startMs'>): readonly Target[] {
   /** Ours against another server, round by round, so that what the machine did meanwhile falls on both. */
   const against = (
     ours: string,
@@ -37,10 +46,11 @@ export function targetsOf({ readings, tokens, endurance }: Measured): readonly T
     return spreadOf(both.map((reading, round) => by(reading[figure], others[round]?.[figure] ?? Number.NaN)));
   };
   const ratio = (own: number, others: number): number => own / others;
-  const beyond = (own: number, others: number): number => own - others;
   const size = readings.get('ours')?.map((reading) => reading.size);
 
   return [
+    atMost(1.8, '×', 'cold start, against Node alone', ratioOf(startMs.handshake, startMs.alone)),
+    atMost(1.4, '×', 'the same in the modern era', ratioOf(startMs.modern, startMs.alone)),
     atMost(0.35, '×', 'cold start, against the bare SDK', against('ours', 'sdk', 'coldStart', ratio)),
     atMost(0.4, '×', 'cold start, against @ivotoby/openapi-mcp-server', against('ours', 'ivotoby', 'coldStart', ratio)),
     atMost(0.4, '×', 'cold start, against openapi-mcp-generator', against('ours', 'generator', 'coldStart', ratio)),
@@ -72,7 +82,9 @@ export function targetsOf({ readings, tokens, endurance }: Measured): readonly T
       '32 in flight over HTTP, against the bare SDK',
       against('ours-http', 'sdk-http', 'perSecond32', ratio),
     ),
-    atMost(3, 'ms', 'create_customer, p50 beyond the bare POST', against('ours', 'sdk', 'createP50', beyond)),
+    ...creates.map(({ store, beyondMs }) =>
+      atMost(2, 'ms', `create_customer, p50 beyond its requests, ledger in ${store}`, beyondMs),
+    ),
     ...tokens.map(({ provider, tokens: count, imports }) =>
       atMost(imports ? 2_100 : 1_800, 'tokens', `tools/list for ${provider}`, spreadOf([count])),
     ),
@@ -82,8 +94,20 @@ export function targetsOf({ readings, tokens, endurance }: Measured): readonly T
         atMost(1.1, '×', `heap after 10,000 calls against 1,000: ${name}`, growth(holdings, 'heapMb')),
         atMost(1.1, '×', `RSS after 10,000 calls against 1,000: ${name}`, growth(holdings, 'rssMb')),
       ]),
+    ...['stdio', 'HTTP'].map((transport) => {
+      const rssOf = (server: string): number | undefined =>
+        endurance.find(({ name }) => name === `${server}, ${transport}`)?.holdings.at(-1)?.rssMb;
+      const [own, sdk] = [rssOf('customers-mcp'), rssOf('bare SDK')];
+      const value = own !== undefined && sdk !== undefined ? spreadOf([own / sdk]) : undefined;
+      return atMost(0.9, '×', `RSS after 10,000 calls against the bare SDK, ${transport}`, value);
+    }),
     atMost(5, 'MB', 'installed size', size && spreadOf(size)),
   ];
+}
+
+/** Undefined without readings. */
+function ratioOf(own: Spread, others: Spread): Spread | undefined {
+  return Number.isFinite(own.median) ? spreadOf([own.median / others.median]) : undefined;
 }
 
 function growth(holdings: readonly Holding[], of: 'heapMb' | 'rssMb'): Spread | undefined {

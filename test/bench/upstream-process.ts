@@ -20,6 +20,7 @@ const list = { data: [], meta: { pagination: { cursor: null, has_more: false } }
 
 let connections = 0;
 let created = 0;
+let delayMs = 0;
 
 const server = createServer({ noDelay: true }, (socket) => {
   connections += 1;
@@ -32,7 +33,9 @@ const server = createServer({ noDelay: true }, (socket) => {
       const head = pending.slice(0, end);
       const bodyEnd = end + 4 + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
       if (pending.length < bodyEnd) return;
-      respond(socket, head, pending.slice(end + 4, bodyEnd));
+      const body = pending.slice(end + 4, bodyEnd);
+      if (delayMs > 0) setTimeout(() => respond(socket, head, body), delayMs);
+      else respond(socket, head, body);
       pending = pending.slice(bodyEnd);
     }
   });
@@ -59,8 +62,13 @@ function answerTo(method: string, path: string, body: string): { status: string;
 }
 
 server.listen(0, '127.0.0.1', () => process.send?.(server.address()));
-// Asked for it, it says how many connections were opened since it was last asked.
-process.on('message', () => {
+// Asked for it, it says how many connections were opened since it was last asked; or it is told how long an answer takes.
+process.on('message', (message) => {
+  if (isRecord(message)) {
+    delayMs = Number(message['delayMs']);
+    process.send?.({ delayMs });
+    return;
+  }
   process.send?.({ connections });
   connections = 0;
 });

@@ -8,6 +8,8 @@ export interface Upstream {
   readonly origin: string;
   /** How many connections were opened to it since this was last asked. */
   connections(): Promise<number>;
+  /** From now on, each answer takes so long. */
+  delay(ms: number): Promise<void>;
   close(): void;
 }
 
@@ -24,6 +26,11 @@ export async function startUpstream(): Promise<Upstream> {
       const count = told('connections');
       child.send('connections');
       return count;
+    },
+    async delay(ms) {
+      const heard = told('delayMs');
+      child.send({ delayMs: ms });
+      await heard;
     },
     close() {
       if (child.connected) child.disconnect();
