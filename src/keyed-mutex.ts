@@ -13,4 +13,9 @@ export class KeyedMutex {
       if (this.#last.get(key) === turn) this.#last.delete(key);
     }
   }
+
+  /** The same for several keys, which all callers name in the same order. */
+  runExclusiveForAll<T>([key, ...others]: readonly string[], work: () => Promise<T>): Promise<T> {
+    return key === undefined ? work() : this.runExclusive(key, () => this.runExclusiveForAll(others, work));
+  }
 }

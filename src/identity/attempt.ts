@@ -81,8 +81,11 @@ export class Attempt {
    */
   async finish(to: Transition): Promise<readonly string[]> {
     const { externalId, customerId } = to.data;
-    const recorded = await this.#record(to).catch(() => false);
-    if (to.state === 'DONE' && customerId !== undefined) await this.#context.ids.remember(externalId, customerId);
+    const isKnown = to.state === 'DONE' && customerId !== undefined;
+    const [recorded] = await Promise.all([
+      this.#record(to).catch(() => false),
+      isKnown && this.#context.ids.remember(externalId, customerId),
+    ]);
     if (recorded) return [];
     return [
       `The store did not record the customer of ${JSON.stringify(externalId)}; the next call with it looks it up again.`,

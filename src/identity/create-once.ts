@@ -102,9 +102,10 @@ export class CreateOnce {
     return this.#similar.runExclusive(request, call, async (held, unleased) => {
       const looked = await this.#similar.look(request, held);
       const data = { ...this.#sender.record(random.uuid(), request), externalId: '', excludedIds: looked.excludedIds };
-      const accepted = await this.#similar.remembering(request, () =>
-        provider.createCustomer(request.document, this.#attempts.uncancellable(held)),
-      );
+      const accepted = await this.#similar.remembering(request, async (remembered) => {
+        await remembered;
+        return provider.createCustomer(request.document, this.#attempts.uncancellable(held));
+      });
       if (accepted.customer && this.#matching.contradicts(request, accepted.customer))
         throw aboutAnother(provider, undefined);
       const searches = !accepted.customer && traits.externalIdKeptBy === 'ledger';
@@ -199,8 +200,8 @@ export class CreateOnce {
       return await this.#similar.runExclusive(request, attempt.call, async (call) => {
         begun = true;
         const { excludedIds, warnings } = await attempt.releaseOnError(() => this.#similar.look(request, call));
-        const answer = await this.#similar.remembering(request, () =>
-          this.#sender.send({ attempt, request, call, writesOver: false, excludedIds }),
+        const answer = await this.#similar.remembering(request, (remembered) =>
+          this.#sender.send({ attempt, request, call, writesOver: false, excludedIds, remembered }),
         );
         return { ...answer, warnings: [...warnings, ...answer.warnings] };
       });

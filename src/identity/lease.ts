@@ -46,20 +46,35 @@ export class Leases {
    * observes its deadline never overlaps.
    * @throws CustomerError `in_progress` if the lease does not become free in time; `store_unavailable`; whatever `work` throws.
    */
-  async withLease<T>(key: string, options: LeaseOptions, work: (call: Call) => Promise<T>): Promise<T> {
+  withLease<T>(key: string, options: LeaseOptions, work: (call: Call) => Promise<T>): Promise<T> {
+    return this.withLeases([key], options, work);
+  }
+
+  /** The same for several keys, which all callers name in the same order, so that two calls never wait for each other. */
+  async withLeases<T>(keys: readonly string[], options: LeaseOptions, work: (call: Call) => Promise<T>): Promise<T> {
     const { leaseMs, waitMs, call } = options;
     if (leaseMs > MAX_LEASE_MS) throw new RangeError(`a lease lasts ${MAX_LEASE_MS} ms at most`);
     const waiting = narrow(call, { withinMs: waitMs }, this.#clock.monotonic());
     // Within this process, work runs in order of arrival without polling the store.
-    return this.#mutex.runExclusive(key, async () => {
-      const { held, from } = await this.#acquire(PREFIX + key, leaseMs, waiting);
+    return this.#mutex.runExclusiveForAll(keys, async () => {
+      const held: RowVersion[] = [];
+      let limited = call;
       try {
-        return await work(narrow(call, { withinMs: leaseMs }, from));
+        for (const key of keys) {
+          const acquired = await this.#acquire(PREFIX + key, leaseMs, waiting);
+          held.push(acquired.held);
+          limited = narrow(limited, { withinMs: leaseMs }, acquired.from);
+        }
+        return await work(limited);
       } finally {
-        await guarded(() => this.#rows.remove(held)).catch(() => this.#unreleased.set(held.key, held));
+        await Promise.all(held.map((row) => this.#release(row)));
         this.#sweep();
       }
     });
+  }
+
+  async #release(row: RowVersion): Promise<void> {
+    await guarded(() => this.#rows.remove(row)).catch(() => this.#unreleased.set(row.key, row));
   }
 
   /** `from` is a reading of the monotonic clock before the request to the store, so that the work ends before the lease. */

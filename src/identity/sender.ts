@@ -26,6 +26,8 @@ interface Sending extends Claimed {
   readonly writesOver: boolean;
   /** Similar customers that existed before. */
   readonly excludedIds: readonly string[];
+  /** Resolves when similar creates can see this one. */
+  readonly remembered?: Promise<void>;
 }
 
 interface Delivered extends CreateResult {
@@ -55,14 +57,15 @@ export class Sender {
    * @throws CustomerError `conflict`, `in_progress`, `outcome_unknown`, `store_unavailable`, or whatever the provider answered.
    */
   async send(sending: Sending): Promise<CreateAnswer> {
-    const { attempt, request, excludedIds } = sending;
+    const { attempt, request, excludedIds, remembered } = sending;
     const { salt, customerId } = attempt.claimed.data;
-    await attempt.markSent({
+    const data = {
       ...this.record(salt, request),
       externalId: attempt.externalId,
       ...(excludedIds.length > 0 && { excludedIds }),
       ...(customerId !== undefined && { customerId }),
-    });
+    };
+    await Promise.all([attempt.markSent(data), remembered]);
     let accepted: Delivered;
     try {
       accepted = await this.#deliver(sending);

@@ -39,7 +39,8 @@ export class Similar {
     const keys = request.allowDuplicate ? [] : this.#keys(request);
     let begun = false;
     try {
-      return await this.#withLeases(keys, call, (held) => {
+      const options = { leaseMs: SIMILAR_LEASE_MS, waitMs: WAIT_MS, call };
+      return await this.#account.leases.withLeases(keys, options, (held) => {
         begun = true;
         return work(held, false);
       });
@@ -47,7 +48,7 @@ export class Similar {
       // A create without a record needs no store either.
       const isDown = error instanceof CustomerError && error.kind === 'store_unavailable';
       if (begun || !isDown || request.externalId !== undefined) throw error;
-      return this.#withMutex(keys, () => work(call, true));
+      return this.#mutex.runExclusiveForAll(keys, () => work(call, true));
     }
   }
 
@@ -82,15 +83,17 @@ export class Similar {
   }
 
   /**
-   * Sends a create after `look`, and remembers it for similar ones.
+   * Sends a create after `look`, and remembers it for similar ones. Nothing may leave before `remembered`.
    * @throws whatever `send` throws.
    */
-  async remembering<T extends CreateAnswer | CreateResult>(request: CreateRequest, send: () => Promise<T>): Promise<T> {
+  async remembering<T extends CreateAnswer | CreateResult>(
+    request: CreateRequest,
+    send: (remembered: Promise<void>) => Promise<T>,
+  ): Promise<T> {
     const { externalId } = request;
     const keys = this.#keys(request);
-    await this.#recent.remember(keys, { externalId });
     try {
-      const answer = await send();
+      const answer = await send(this.#recent.remember(keys, { externalId }));
       // What becomes of a create with an external id is in the ledger.
       if (externalId === undefined) await this.#recent.remember(keys, { customerId: answer.customer?.id });
       return answer;
@@ -146,16 +149,5 @@ export class Similar {
       if (!(error instanceof CustomerError) || error.kind !== 'not_found') throw error;
       return undefined;
     }
-  }
-
-  /** Always in the same order, so that two creates never wait for each other. */
-  #withLeases<T>([key, ...others]: readonly string[], call: Call, work: (call: Call) => Promise<T>): Promise<T> {
-    if (key === undefined) return work(call);
-    const options = { leaseMs: SIMILAR_LEASE_MS, waitMs: WAIT_MS, call };
-    return this.#account.leases.withLease(key, options, (held) => this.#withLeases(others, held, work));
-  }
-
-  #withMutex<T>([key, ...others]: readonly string[], work: () => Promise<T>): Promise<T> {
-    return key === undefined ? work() : this.#mutex.runExclusive(key, () => this.#withMutex(others, work));
   }
 }
