@@ -196,7 +196,7 @@ function aProvider() {
 
 /** Packages and restricted Node modules, with the only places that may import them. Other packages are drivers of the stores. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@modelcontextprotocol/sdk': ['mcp/http.ts', 'mcp/sdk.ts'],
+  '@modelcontextprotocol/sdk': ['mcp/sdk.ts'],
   '@hono/node-server': ['http/'],
   '@opentelemetry/api': ['telemetry.ts'],
   'env-paths': ['config.ts'],

@@ -1,11 +1,10 @@
-import { SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { inTraceOf } from '../telemetry.ts';
 import { isRecord } from '../text.ts';
 import { eventStream } from './event-stream.ts';
 import { answerHandshake } from './handshake.ts';
 import { errorResponse, faultIn, isAnswer, metaOf, tidied, type Frame } from './message.ts';
 import { INVALID_REQUEST, REFUSED, RpcError } from './method.ts';
-import { answerOnce, handshakeFault } from './sdk.ts';
+import { answerOnce, HANDSHAKE_VERSIONS, handshakeFault } from './sdk.ts';
 import type { McpServer } from './server.ts';
 import { showsViews, VIEW_CAPABILITIES } from './view.ts';
 
@@ -75,8 +74,8 @@ function refusalOf(headers: Headers, messages: readonly Frame[]): Response | und
     if (messages.length === 1) return undefined;
     return refused(400, new RpcError(INVALID_REQUEST, 'The request initialize must be alone in its POST.'));
   }
-  if (version === null || SUPPORTED_PROTOCOL_VERSIONS.includes(version)) return undefined;
-  const supported = SUPPORTED_PROTOCOL_VERSIONS.join(', ');
+  if (version === null || HANDSHAKE_VERSIONS.includes(version)) return undefined;
+  const supported = HANDSHAKE_VERSIONS.join(', ');
   const why = `The MCP-Protocol-Version ${JSON.stringify(version.slice(0, 100))} is not supported. Supported: ${supported}.`;
   return refused(400, new RpcError(REFUSED, why));
 }

@@ -5,6 +5,7 @@ import {
   InitializeRequestSchema,
   McpError,
   ResultSchema,
+  SUPPORTED_PROTOCOL_VERSIONS,
   type JSONRPCMessage,
 } from '@modelcontextprotocol/sdk/types.js';
 import { isRecord } from '../text.ts';
@@ -14,8 +15,9 @@ import { errorResponse, type Frame } from './message.ts';
 import { INVALID_PARAMS, RpcError } from './method.ts';
 import type { McpServer } from './server.ts';
 
-// The binding for the protocol revisions with a handshake, 2024-11-05 to 2025-11-25. Only this file imports the SDK, except for
-// the HTTP transport, which a start over stdio need not load.
+// What the SDK does for the protocol revisions with a handshake, 2024-11-05 to 2025-11-25.
+
+export const HANDSHAKE_VERSIONS: readonly string[] = SUPPORTED_PROTOCOL_VERSIONS;
 
 /** How long a user may take to answer a question. */
 const TIMEOUT_MS = 10 * 60_000;
