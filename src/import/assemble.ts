@@ -233,7 +233,8 @@ function assembleAddress(chooser: Chooser, meanings: ReadonlySet<FieldMeaning>):
     get('city'),
     get('postcode_city'),
     get('region'),
-    get('country'),
+    // A plain "Country" holds for the customer, whichever address is used.
+    get('country') ?? chooser.all('country', 'none')[0],
   ];
   const place = region ? [city, region, postcode] : [postcode, city];
   const join = (list: readonly (Column | undefined)[]): Join =>

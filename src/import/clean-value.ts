@@ -159,7 +159,7 @@ function cleanChoice(text: string, { choices }: Field): Cleaned {
     : { text: found };
 }
 
-function cleanRegistration(text: string, _field: Field, { country }: RowFacts): Cleaned {
+function cleanRegistration(text: string, { maxLength }: Field, { country }: RowFacts): Cleaned {
   if (isScientific(text)) return { text: '', problem: SHORTENED };
   const plain = text.replace(
     /^(?:kvk|k\.v\.k\.|coc|hr|handelsregister)(?:[\s-]*(?:nr|nummer|number))?[\s.:-]*(?=\d)/i,
@@ -167,6 +167,11 @@ function cleanRegistration(text: string, _field: Field, { country }: RowFacts): 
   );
   if (country === 'NL' && /^\d{7}$/.test(plain))
     return refuse('lost_zero', 'has 7 digits instead of the 8 of a Dutch one; Excel probably removed the leading 0');
+  const compact = plain.replace(/[\s.-]/g, '');
+  if (plain.length > maxLength && compact.length <= maxLength) {
+    const what = 'dots, blanks and hyphens were removed from the registration number, which is too long with them';
+    return { text: compact, notice: { code: 'compact_registration', what } };
+  }
   const what = 'the word before the registration number was removed';
   return plain === text ? { text } : { text: plain, notice: { code: 'before_registration', what } };
 }

@@ -2,6 +2,7 @@ import { cleanCell } from './clean-cell.ts';
 import { fits, guessFromCells, isScientific } from './content.ts';
 import { recognizeHeading, type Concept, type Recognized } from './concepts.ts';
 import { RESULT_COLUMNS, type Table } from './table.ts';
+import { readHeading, type Word } from './words.ts';
 
 const SAMPLE_ROWS = 1_000;
 const SHOWN_VALUES = 3;
@@ -41,7 +42,21 @@ export function readColumns(table: Table): readonly Column[] {
     if (rows >= SAMPLE_ROWS) break;
   }
   const columns = table.headings.map((_, index) => classify(table, index, cells[index] ?? []));
-  return table.headerRow > 0 ? columns : withoutHeadings(columns);
+  return table.headerRow > 0 ? columns.map(asHouseNumber) : withoutHeadings(columns);
+}
+
+/** A column that is only called "Number" and follows the street of an address without house numbers contains them. */
+function asHouseNumber(column: Column, index: number, columns: readonly Column[]): Column {
+  const { recognized, original } = column;
+  const before = columns[index - 1]?.recognized;
+  if (recognized?.concept !== 'id' || before?.concept !== 'street') return column;
+  const isBare = isOnly(original, 'number') && !columns.some((one) => one.recognized?.concept === 'house_number');
+  return isBare ? { ...column, recognized: { ...before, concept: 'house_number' } } : column;
+}
+
+function isOnly(heading: string, word: Word): boolean {
+  const { words, unknown } = readHeading(heading);
+  return words.length === 1 && words[0] === word && unknown.length === 0;
 }
 
 /** Without headings, the cells decide; the first column that contains only words is the name. */
@@ -64,9 +79,12 @@ function classify({ headings, originals }: Table, index: number, values: readonl
   const cells = values.filter((value) => value !== '');
   const own = RESULT_COLUMNS.some((column) => column === original);
   const found = own ? 'foreign' : recognizeHeading(original);
-  const recognized = found === 'foreign' ? undefined : found;
+  const named = found === 'foreign' ? undefined : found;
   // Damaged cells and placeholders reveal nothing about the column; the rows with them are rejected one by one.
   const sound = cells.filter((cell) => cleanCell(cell).text !== '' && !isScientific(cell));
+  // "Debiteur" is as often the number of the customer as its name.
+  const isNumber = named?.concept === 'name' && isOnly(original, 'customer') && !fits('name', sound);
+  const recognized = isNumber ? { ...named, concept: 'id' as const } : named;
   const misfit = recognized !== undefined && !fits(recognized.concept, sound);
   return {
     index,

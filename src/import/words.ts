@@ -125,7 +125,7 @@ const SPELLINGS: Readonly<Record<Word, string>> = {
     'other andere ander overig overige weitere alt alternative alternate secondary second tweede zweite additional extra sonstige',
   main: 'main default primary hoofd haupt standaard standard preferred algemeen general algemene',
   noise:
-    'vast fixed fest user the of your our and or und u en oder voor von fur for to in a an de der die das het do not modify value values adressattyp naturl page details info',
+    'vast fixed fest user the of your our and or und u en oder voor von fur for to in a an de der die das het do not modify value values adressattyp naturl page details info iso',
   foreign:
     'owner eigenaar besitzer inhaber holder rekening rekeninghouder rekeningnummer kontonummer kontoinhaber created creation modified changed updated gewijzigd aangemaakt erstellt geandert date datum dates time tijd zeit timestamp since sinds seit bank iban bic swift balance saldo credit krediet kredit limit limiet discount korting rabatt terms term betaal betaling betaaltermijn krediettermijn payment payments zahlung zahlungsziel zahlungsbedingung betalingsvoorwaarde betaalvoorwaarde type types soort art birthday birth geburtstag geburtsdatum geboortedatum verjaardag anniversary job title titel position positie functie funktion role roles rol department afdeling abteilung manager assistant spouse children hobby schools yomi phonetic photo image picture label open deals deal activities activity orders order spent spend total totals count amount bedrag betrag price prijs preis tracking sales purchases purchase receivable payable supplier suppliers leverancier leveranciers vendor lieferant lieferanten kreditor crediteur card currency currencycode valuta wahrung opt optin ip rating score lead leads lifecycle stage twitter facebook skype skypename linkedin instagram xing im imaddress gender geslacht geschlecht sex salutation aanhef anrede prefix suffix mr mrs ms rep resale ledger grootboek grootboekrekening visible visibility followers latitude longitude timezone checksum associated parent nickname nick alias pager telex tty isdn sms marketing accepts accept subscribed subscription newsletter password login attachments delinquent refunded dispute volume losses exempt taxable item items job_status projected start end theme branding skypename ddi callback radio yearly revenue employees industry branche sic owner_name search zoek zoeknaam such suchname verkorte short kurz kurzname sort sorteer sortering matchcode particulars lead_source campaign source bron quelle segment group groep gruppe pricelist prijslijst preisliste warehouse reminder reminders aanmaning aanmaningen mahnung mahnstufe blocked geblokkeerd gesperrt collection net method methode verzendmethode template sjabloon vorlage stripe sepa mandate mandaat mandat gebruiker benutzer password assigned referral affiliate points store storeid visits visit transaction transactions',
 };
@@ -166,6 +166,9 @@ const ABBREVIATIONS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:vor|voor|nach|achter)-? ?(?:und|en|&|\/)\s*(?:vor|voor|nach|achter)na(?:me|am)\b/g, 'first last'],
   [/\bna(?:me|am)\s*[,/]\s*(?:vorname|voornaam|vorn|voorn)\b/g, 'first last'],
   [/\b(?:vorname|voornaam)\s*[,/]?\s*(?:(?:und|en|&)\s+)?na(?:me|am)\b/g, 'first last'],
+  [/\bbp\b|\bthird[\s_-]*part(?:y|ies)\b|\bgesch(?:a|ae)ftspartner\b/g, 'customer'],
+  // Not a name that a person is called by.
+  [/\b(?:user|login|screen)[\s_-]*names?\b/g, 'login'],
   [/#/g, ' number '],
 ];
 
