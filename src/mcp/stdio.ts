@@ -47,6 +47,8 @@ export async function serveStdio(
     const connection = await handshake;
     const method = server.methods.get(String(frame['method']));
     if (!method || !('id' in frame)) return connection.receive(frame);
+    // The SDK needs a moment for an initialize that came together with this request.
+    if (connection.clientCapabilities === undefined) await turn();
     const { ask, clientCapabilities } = connection;
     await requests.run(frame, (signal) =>
       answerHandshake(server, { frame, method, signal, clientCapabilities, ask, sendNotification: send }),

@@ -5,6 +5,7 @@ import { connect, errorOf } from '../support/client.ts';
 import { startDayZero } from '../providers/dayzero/stand-in.ts';
 import type { Fields } from '../support/provider-kit.ts';
 import { kits } from '../support/providers.ts';
+import { SHOWS_VIEWS, VIEW_URI } from '../support/view-answers.ts';
 import { bareServer, greetedServer, parsed, QUIET_END, SANDBOX, structured, tool, until } from '../support/process.ts';
 
 describe('the handshake', () => {
@@ -30,6 +31,18 @@ describe('the handshake', () => {
     });
     server.child.stdin.end();
     expect(await server.ended).toEqual(QUIET_END);
+  });
+
+  it('counts for requests that come together with it', async () => {
+    const server = bareServer();
+    const capabilities = { extensions: SHOWS_VIEWS };
+    const first = server.begin('initialize', { ...hello('2025-11-25'), capabilities });
+    const second = server.begin('tools/list');
+    expect(await server.answer(first)).toHaveProperty('result.protocolVersion');
+    const { result } = await server.answer(second);
+    expect(JSON.stringify(result)).toContain(VIEW_URI);
+    expect(server.lines.map(parsed)).toMatchObject([{ id: first }, { id: second }]);
+    server.child.kill();
   });
 
   it('is still open to a client that tried the newer discovery first', async () => {
