@@ -36,7 +36,7 @@ export async function serveStdio(
   const requests = new RunningRequests(send);
   let handshake: Promise<Handshake> | undefined;
   const receive = async (frame: Frame): Promise<void> => {
-    if (requests.cancel(frame)) return;
+    if (!('id' in frame) && requests.cancel(frame)) return;
     if (isModern(frame)) {
       if ('id' in frame)
         await requests.run(frame, (signal) => answerModern(server, { frame, signal, sendNotification: send }));
