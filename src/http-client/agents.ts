@@ -14,7 +14,10 @@ const SHARED = {
 
 export interface Agents {
   readonly shared: Dispatcher;
-  /** For creates, which never use an existing socket: the provider may be closing it, and the outcome would be unknown. */
+  /**
+   * For creates and repeated requests, which never use an existing socket: the provider may be closing it. The outcome of a create
+   * would then be unknown.
+   */
   readonly fresh: Dispatcher;
 }
 

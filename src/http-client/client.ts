@@ -74,7 +74,7 @@ export class HttpClient {
     const limited = narrow(call, { withinMs: MAX_ATTEMPT_MS });
     const reply = await clientRequest(
       () => this.#spanInfo(request, attempt),
-      (headers) => this.#transport.attempt(request, limited, headers),
+      (headers) => this.#transport.attempt(request, limited, { headers, again: attempt > 1 }),
       (got) =>
         'status' in got
           ? {

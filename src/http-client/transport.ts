@@ -55,12 +55,18 @@ export class Transport {
 
   /**
    * Sends once, with these headers in addition to the request's own, and resolves at the latest at the call's deadline.
-   * Cancellation of the call aborts a read, but not a write.
+   * Cancellation of the call aborts a read, but not a write. With `again`, on a new connection: the one before may have been one of
+   * several that the provider is closing.
    */
-  async attempt(request: HttpRequest, call: Call, headers: Readonly<Record<string, string>>): Promise<Reply> {
+  async attempt(
+    request: HttpRequest,
+    call: Call,
+    { headers, again }: { readonly headers: Readonly<Record<string, string>>; readonly again: boolean },
+  ): Promise<Reply> {
     const { shared, fresh } = await (this.#agents ??= openAgents(this.#proxies));
     const attempt = new Attempt(request, call, this.#proxy);
-    (request.effect === 'create' ? fresh : shared).dispatch(this.#options(request, headers), attempt);
+    const agent = again || request.effect === 'create' ? fresh : shared;
+    agent.dispatch(this.#options(request, headers), attempt);
     return attempt.reply;
   }
 

@@ -140,15 +140,12 @@ export class DayZero implements Provider<Documents> {
   /** The filter by email is exact, and DayZero may have stored an address in another spelling. */
   async findSimilar({ email, name }: z.output<Documents['create']>, call: Call): Promise<Nearby> {
     const named = new Set([name.trim().slice(0, MAX_SEARCH), distinctPart(name) ?? '']);
-    const found = new Map<string, ProviderCustomer>();
-    let isComplete = true;
-    const add = ({ customers, complete }: Nearby): void => {
-      for (const customer of customers) found.set(customer.id, customer);
-      isComplete &&= complete;
-    };
-    for (const spelling of emailSpellings(email)) add(await collect(this.#pages({ email: spelling }, call)));
-    for (const text of named) if (text !== '') add(await this.#first({ search: text }, call));
-    return { customers: [...found.values()], complete: isComplete };
+    const lists = await Promise.all([
+      ...emailSpellings(email).map((spelling) => collect(this.#pages({ email: spelling }, call))),
+      ...[...named].filter(Boolean).map((text) => this.#first({ search: text }, call)),
+    ]);
+    const found = new Map(lists.flatMap(({ customers }) => customers).map((customer) => [customer.id, customer]));
+    return { customers: [...found.values()], complete: lists.every(({ complete }) => complete) };
   }
 
   /** The search for a name is fuzzy, best matches first. */

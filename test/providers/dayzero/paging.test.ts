@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { dayzeroWith, seed, someone } from './fixture.ts';
 
+/** For the whole name and for its distinct part. */
+const NAME_SEARCHES = 2;
+
 describe('The paging of DayZero', () => {
   const plain = dayzeroWith();
 
@@ -32,8 +35,16 @@ describe('The paging of DayZero', () => {
     const fields = someone();
     const customer = provider.customers.get(seed(provider, fields));
     provider.fault({ on: 'list', act: { status: 200, body: { items: [], has_next: true, next_cursor: 'c-2' } } });
+    // The searches for the name run at the same time, and find nobody.
+    provider.fault({ on: 'list', times: NAME_SEARCHES, act: { status: 200, body: { items: [], has_next: false } } });
     provider.fault({ on: 'list', act: { status: 200, body: { items: [customer], has_next: false } } });
     expect((await plain.create(fields)).text).toMatch(/^possible_duplicate/);
+    const asked = provider.requests.filter(({ method }) => method === 'GET').slice(-2 - NAME_SEARCHES);
+    expect(asked.map(({ query }) => query.get('cursor'))).toEqual([
+      null,
+      ...Array.from({ length: NAME_SEARCHES }, () => null),
+      'c-2',
+    ]);
     expect(provider.count('create')).toBe(0);
   });
 });
