@@ -126,7 +126,8 @@ describe.each(kits)('import_customers at $title', (kit) => {
     const { standIn, server: connection } = await server(kit, { [kit.settings.secret]: 'wrong' });
     const { data } = await connection.call('import_customers', { rows: mixedRows(kit) });
     expect(standIn.customers.size).toBe(0);
-    expect(standIn.count('*')).toBeLessThanOrEqual(8);
+    // Four rows are in flight, and each looks for its customer with up to three requests at once.
+    expect(standIn.count('*')).toBeLessThanOrEqual(12);
     expect(named(data).some(({ error }) => isRecord(error) && error['kind'] === 'unauthorized')).toBe(true);
     expect(isRecord(data['counts']) && Number(data['counts']['not_started'])).toBeGreaterThanOrEqual(28);
     expect(data['next']).toContain('same rows');
