@@ -66,11 +66,12 @@ export class Sender {
       ...(customerId !== undefined && { customerId }),
     };
     await Promise.all([attempt.markSent(data), remembered]);
+    const sent = { times: 0 };
     let accepted: Delivered;
     try {
-      accepted = await this.#deliver(sending);
+      accepted = await this.#deliver(sending, sent);
     } catch (error) {
-      return isUnknown(error) ? this.#lost(sending, error) : this.#refused(sending, error);
+      return isUnknown(error) ? this.#lost(sending, error) : this.#refused(sending, error, sent.times > 1);
     }
     return this.#accepted(sending, accepted);
   }
@@ -98,7 +99,7 @@ export class Sender {
     return { salt, fingerprint: fingerprint(salt, fields), sentAt: this.#attempts.account.clock.now() };
   }
 
-  async #deliver({ attempt, request, call, writesOver }: Sending): Promise<Delivered> {
+  async #deliver({ attempt, request, call, writesOver }: Sending, sent: { times: number }): Promise<Delivered> {
     const { provider, clock } = this.#attempts.account;
     const { createUpserts, overwriteField } = provider.traits;
     // Only a customer that was found may be overwritten; for one that appears after the search, the provider refuses the
@@ -107,14 +108,13 @@ export class Sender {
     const document = { ...request.document, ...overwrites };
     if (clock.now() - (attempt.data.sentAt ?? 0) > GUARD_MS) throw wasSuspended();
     const limited = this.#attempts.uncancellable(call);
-    let sends = 0;
     const send = (): Promise<CreateResult> => {
-      sends += 1;
+      sent.times += 1;
       return provider.createCustomer(document, limited);
     };
     // With `createUpserts`, the provider guarantees that a repeated create makes one customer.
     const result = createUpserts ? await sendUpsert(send, limited, clock) : await send();
-    return { ...result, again: sends > 1 || attempt.claimed.state === 'UNKNOWN' };
+    return { ...result, again: sent.times > 1 || attempt.claimed.state === 'UNKNOWN' };
   }
 
   async #accepted(sending: Sending, result: Delivered): Promise<CreateAnswer> {
@@ -178,11 +178,19 @@ export class Sender {
     return this.#matching.matches(data, found) ? { ...answer, outcome: 'created' } : answer;
   }
 
-  /** Handles a create that was refused or never sent: the row is restored. */
-  async #refused({ attempt, request, call, writesOver }: Sending, error: unknown): Promise<CreateAnswer> {
+  /**
+   * Handles a create that was refused or never sent: the row is restored. If only the repeat was refused, the first send counts as
+   * unknown until a search can show whether it ran.
+   */
+  async #refused(
+    { attempt, request, call, writesOver }: Sending,
+    error: unknown,
+    again: boolean,
+  ): Promise<CreateAnswer> {
     const { ids } = this.#attempts.account;
     const { data, externalId } = attempt;
-    await attempt.release();
+    if (again) await attempt.finish({ state: 'UNKNOWN', data, leaseMs: 0 });
+    else await attempt.release();
     const mayExist = error instanceof CustomerError && (error.kind === 'conflict' || error.kind === 'invalid_input');
     if (!mayExist || writesOver) throw error;
     // If the provider refuses a code because it is in use, the customer exists.

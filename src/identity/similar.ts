@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { CustomerError } from '../errors.ts';
-import type { Call } from '../http-client/call.ts';
+import { isOver, type Call } from '../http-client/call.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { CreateResult, ProviderCustomer } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { CreateAnswer, CreateRequest } from './create-request.ts';
-import { looksTheSame, unfinished } from './errors.ts';
+import { looksTheSame, unfinished, wasSuspended } from './errors.ts';
 import { accountPrefix } from './id-map.ts';
 import { RecentCreates, type RecentCreate } from './recent-creates.ts';
 import { recognitionKeys, recognize } from './recognition.ts';
@@ -55,11 +55,11 @@ export class Similar {
   /**
    * Searches for similar customers, also among those that were created a moment ago and are not in the provider's searches yet.
    * @throws CustomerError `possible_duplicate` if there are any and the caller does not allow a duplicate; `in_progress` while it is
-   * unknown whether there is one; `store_unavailable`.
+   * unknown whether there is one; `store_unavailable`; `unavailable` if the lease is over.
    */
   async look(request: CreateRequest, call: Call): Promise<Looked> {
     const { document, fields, externalId, allowDuplicate } = request;
-    const { provider, ids } = this.#account;
+    const { provider, ids, clock } = this.#account;
     const { externalIdKeptBy, identity } = provider.traits;
     // If the provider stores the external id, the id alone distinguishes a lost create from another customer.
     if (allowDuplicate && externalIdKeptBy === 'provider') return { excludedIds: [], warnings: [] };
@@ -78,6 +78,8 @@ export class Similar {
     const similar = [...shown, ...(await this.#notShown(request, { recent, shown }, call))];
     if (similar.length > 0 && !allowDuplicate)
       throw looksTheSame(provider, externalId, await ids.withExternalIds(similar));
+    // While the server was suspended, another create may have been sent under the lease, and must stay remembered.
+    if (isOver(call, { now: clock.monotonic() })) throw wasSuspended();
     const warning = `Not checked for duplicates: not all ${provider.title} customers could be checked in time.`;
     return { excludedIds: similar.map(({ id }) => id), warnings: complete || allowDuplicate ? [] : [warning] };
   }

@@ -85,6 +85,21 @@ describe.each(
     LIMIT_MS,
   );
 
+  it.runIf(kit.upserts)(
+    'is waited for while only the repeat of its create was refused',
+    async () => {
+      const [one, other] = [await start(), await start()];
+      const { id, other: otherId, few } = someone();
+      searchesLag();
+      scene.standIn.fault({ on: 'create', when: 'after', act: 'reset' });
+      scene.standIn.fault({ on: 'create', act: { status: 422 } });
+      refusalIn(await one.call('create_customer', { ...few, ...under(id) }), 'invalid_input');
+      refusalIn(await other.call('create_customer', { ...few, ...under(otherId) }), 'in_progress');
+      expect(scene.standIn.customers.size).toBe(1);
+    },
+    LIMIT_MS,
+  );
+
   it(
     'that the provider refused is forgotten',
     async () => {
