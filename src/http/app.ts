@@ -114,7 +114,9 @@ function addTenants(app: Hono<Bindings>, tenants: Tenants, parts: Parts): void {
   const answerAt = (c: Context, name: string): Promise<Response> =>
     answerCaller(c, parts, async (principal) => {
       const mine = principal.tenants?.includes(name) === true;
-      const sent = new Promise((resolve) => c.env.outgoing.once('close', resolve));
+      const { outgoing } = c.env;
+      // No event follows if the caller has disconnected meanwhile.
+      const sent = outgoing.destroyed ? undefined : new Promise((resolve) => outgoing.once('close', resolve));
       const answer = mine ? await tenants.use(name, (context) => endpointOf(context)(c, principal), sent) : undefined;
       return answer ?? notFound(c);
     });
@@ -157,7 +159,8 @@ function addHostValidation(app: Hono<Bindings>, { config, log }: Pick<AppParts, 
   });
   const allowed = cors({
     origin: (origin) => origin,
-    allowMethods: ['POST', 'GET'],
+    // A page must see the 405 to GET and DELETE, with which clients open a stream and end a session.
+    allowMethods: ['POST', 'GET', 'DELETE'],
     allowHeaders: [
       'Authorization',
       'Content-Type',

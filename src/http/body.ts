@@ -27,6 +27,11 @@ function readBytes(c: Context): Promise<Buffer> {
     refuseSize();
     return promise;
   }
+  // No event follows if the caller disconnected before its turn came.
+  if (c.env.incoming.destroyed) {
+    reject(brokenOff);
+    return promise;
+  }
   const chunks: Buffer[] = [];
   let size = 0;
   c.env.incoming

@@ -30,6 +30,8 @@ const MAX_IN_FLIGHT = 256;
 const FAIR_SHARE = MAX_IN_FLIGHT / 4;
 /** The calls that all callers of one tenant may have in flight. */
 const TENANT_SHARE = MAX_IN_FLIGHT / 2;
+/** The calls that each tenant may have in flight, even if a provider that hangs holds the calls of all others. */
+const TENANT_FLOOR = 4;
 
 export function mcpEndpoint(
   context: ServerContext,
@@ -103,7 +105,7 @@ function hasRoom(
   const total = inFlight.size + calls;
   const ofTenant = tenant ? inFlight.ofAll(`${tenant.name}/`) + calls : 0;
   if (ofTenant > TENANT_SHARE) return false;
-  if (total <= MAX_IN_FLIGHT) return true;
+  if (total <= MAX_IN_FLIGHT || (tenant && ofTenant <= TENANT_FLOOR)) return true;
   const isModest = inFlight.of(caller) + calls <= FAIR_SHARE && ofTenant <= FAIR_SHARE;
   return total <= 2 * MAX_IN_FLIGHT && isModest;
 }

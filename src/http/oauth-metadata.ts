@@ -16,7 +16,7 @@ export const DEFAULT_ENDPOINTS = ['/authorize', '/token', '/register'];
 
 /** The metadata of this server as a protected resource (RFC 9728). */
 export function resourceMetadata(c: Context, { issuer, audience }: OAuth, firstPath: string) {
-  const own = originOf(c) + (c.req.path.slice(METADATA.length) || firstPath);
+  const own = originOf(c) + (pathIn(c).slice(METADATA.length) || firstPath);
   return {
     resource: addressIn(audience) ? audience : own,
     authorization_servers: [issuer],
@@ -46,7 +46,12 @@ export function challenge(c: Context, { error, message }: AuthError, oauth: OAut
 function metadataUrl(c: Context, { audience }: OAuth): string {
   const proxied = FORWARDED.some((header) => c.req.header(header) !== undefined);
   const origin = (proxied ? addressIn(audience)?.origin : undefined) ?? originOf(c);
-  return origin + METADATA + c.req.path;
+  return origin + METADATA + pathIn(c);
+}
+
+/** As it was sent: decoded, it could contain quotes and characters that a header cannot. */
+function pathIn(c: Context): string {
+  return new URL(c.req.url).pathname.replace(/\/$/, '');
 }
 
 /** The audience as a URL; it is then this server's own address (RFC 8707). */
@@ -59,6 +64,8 @@ const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x
 
 /** The server's own address as the caller knows it. The Host has been checked. */
 export function originOf(c: Context): string {
-  const proto = c.req.header('x-forwarded-proto') === 'https' ? 'https' : 'http';
-  return `${proto}://${c.req.header('host')}`;
+  // Each proxy of a chain appends its own; the first is that of the caller.
+  const [proto = ''] = (c.req.header('x-forwarded-proto') ?? '').split(',');
+  const scheme = proto.trim().toLowerCase() === 'https' ? 'https' : 'http';
+  return `${scheme}://${c.req.header('host')}`;
 }

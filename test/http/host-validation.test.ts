@@ -130,6 +130,8 @@ describe('an Origin', () => {
     const preflight = await ask(server, { method: 'OPTIONS', headers });
     expect(preflight.status).toBe(204);
     expect(preflight.headers['access-control-allow-headers']).toMatch(/authorization/i);
+    // With which clients end a session.
+    expect(preflight.headers['access-control-allow-methods']).toContain('DELETE');
   });
 
   it.each([

@@ -238,6 +238,14 @@ describe('the page for users', () => {
     expect(text).not.toMatch(/hush|Acme|<script/);
     const host = await ask(server, { method: 'GET', path: '/', headers: { 'x-forwarded-proto': '"><script>' } });
     expect(host.text).not.toContain('<script');
+    for (const [proto, scheme] of [
+      ['https, http', 'https'],
+      ['HTTPS', 'https'],
+      ['http,https', 'http'],
+    ]) {
+      const page = await ask(server, { method: 'GET', path: '/', headers: { 'x-forwarded-proto': proto } });
+      expect.soft(page.text, proto).toContain(`${scheme}://127.0.0.1:${server.port}/mcp`);
+    }
     server.kill();
   });
 

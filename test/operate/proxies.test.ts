@@ -9,6 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startLayer } from '../providers/layer/stand-in.ts';
 import { message, serve, toolCall } from '../support/http.ts';
 import { startIssuer } from '../support/issuer.ts';
+import { tenantFile } from '../support/tenants.ts';
 import { ending, parsed } from '../support/process.ts';
 import { blockIn, find, folder, ROOT, run } from './page.ts';
 
@@ -78,11 +79,13 @@ function send(port: number, tls: boolean, { path, body, token }: Sent) {
 
 type Replicas = Awaited<ReturnType<typeof replicas>>;
 
-/** Two replicas with OAuth at the address of the page. */
+/** Two replicas with OAuth at the address of the page, for a single business: it is served at /mcp and at its own address. */
 async function replicas() {
   const issuer = await startIssuer();
   const { standIn, environment } = await startLayer({ tokenUses: Infinity });
+  const file = tenantFile({ acme: { CUSTOMERS_PROVIDER: 'layer' } });
   const settings = {
+    CUSTOMERS_TENANTS: file.path,
     ...environment,
     CUSTOMERS_OAUTH_ISSUER: issuer.url,
     CUSTOMERS_OAUTH_AUDIENCE: AUDIENCE,
@@ -94,8 +97,9 @@ async function replicas() {
     other.kill();
     await issuer.close();
     await standIn.close();
+    file.remove();
   });
-  return { one, other, standIn, token: await issuer.sign({ aud: AUDIENCE }) };
+  return { one, other, standIn, token: await issuer.sign({ aud: AUDIENCE, tenant: 'acme' }) };
 }
 
 /** Starts a proxy until the end of the test. Resolves when it takes connections. */
@@ -123,20 +127,23 @@ async function start(program: string, args: readonly string[], port: number): Pr
 
 /** What has to work through every proxy, also after one of the replicas was killed. */
 async function check({ one, standIn, token }: Replicas, port: number, tls: boolean): Promise<void> {
-  const refused = await send(port, tls, { path: '/customers/mcp', body: message('tools/list') });
-  expect(refused.status).toBe(401);
-  // Where the server sends a client, and where RFC 9728 does.
-  const named = /resource_metadata="([^"]+)"/.exec(refused.challenge)?.[1] ?? '';
-  expect(new URL(named).origin).toBe(`https://${HOST}`);
-  for (const path of [new URL(named).pathname, '/.well-known/oauth-protected-resource/customers/mcp'])
-    expect((await send(port, tls, { path })).json, path).toMatchObject({ resource: AUDIENCE });
+  for (const address of ['/mcp', '/mcp/acme']) {
+    const refused = await send(port, tls, { path: `/customers${address}`, body: message('tools/list') });
+    expect(refused.status).toBe(401);
+    // Where the server sends a client, and where RFC 9728 does.
+    const named = /resource_metadata="([^"]+)"/.exec(refused.challenge)?.[1] ?? '';
+    expect(new URL(named).origin).toBe(`https://${HOST}`);
+    for (const path of [new URL(named).pathname, `/.well-known/oauth-protected-resource/customers${address}`])
+      expect((await send(port, tls, { path })).json, path).toMatchObject({ resource: AUDIENCE });
+  }
   for (const killed of [undefined, one]) {
     // At once, before a health check could notice.
     killed?.kill();
     await killed?.ended;
     for (let n = 0; n < 6; n += 1) {
       const body = toolCall('create_customer', { company_name: `Proxy ${n}`, external_id: `own-${n}` });
-      const created = await send(port, tls, { path: '/customers/mcp', body, token });
+      const path = n % 2 === 0 ? '/customers/mcp' : '/customers/mcp/acme';
+      const created = await send(port, tls, { path, body, token });
       expect(created.status, created.text).toBe(200);
       expect(created.text).toMatch(/"outcome":"(created|existing)"/);
     }

@@ -1,10 +1,42 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ask, bare, bearer, challengeIn, message, post, toolCall, toolsIn, type Reply } from '../support/http.ts';
+import {
+  ask,
+  bare,
+  bearer,
+  challengeIn,
+  dial,
+  message,
+  post,
+  toolCall,
+  toolsIn,
+  written,
+  type Reply,
+} from '../support/http.ts';
 import { AUDIENCE, startIssuer, type Issuer } from '../support/issuer.ts';
 import { at, entries, serveTenants, tokenEntry, tokenOf, type TenantServer } from '../support/tenants.ts';
 
 const SIMULATED = { CUSTOMERS_PROVIDER: 'layer', CUSTOMERS_SANDBOX: true };
 const LIST = message('tools/list');
+
+/** The addresses on which a process listens: its own, and one of each connected tenant of the simulation. */
+function listeningIn(pid: number): number {
+  const LISTEN = '0A';
+  const table = readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const inodes = table.flatMap(([, , , state, , , , , , inode = '']) => (state === LISTEN ? [inode] : []));
+  const links = readdirSync(`/proc/${pid}/fd`).map((name) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${name}`);
+    } catch {
+      // Closed meanwhile.
+      return '';
+    }
+  });
+  return inodes.filter((inode) => links.includes(`socket:[${inode}]`)).length;
+}
 
 /** What a caller can tell two answers apart by. */
 function seen({ status, text, headers }: Reply): unknown {
@@ -165,6 +197,43 @@ describe('a caller with a JWT', () => {
       expect(metadata).toMatchObject({ status: 200, json: { authorization_servers: [issuer.url] } });
     }
   });
+
+  it.each(['%0d%0aX-Evil:%201', '%22,x=%22', '%e2%82%ac', '%zz', 'a/'])(
+    'learns it in one header also at an address that no tenant can have: /mcp/%s',
+    async (name) => {
+      const reply = await ask(server, { path: `/mcp/${name}`, body: LIST });
+      expect(reply.status).toBe(401);
+      expect(reply.headers['x-evil']).toBeUndefined();
+      const { resource_metadata: where = '', ...rest } = challengeIn(reply);
+      expect(Object.keys(rest)).toEqual(['realm', 'scope']);
+      expect(where).toContain(`/mcp/${name.replace('/', '')}`);
+      expect(server.stderr()).not.toContain('"bug"');
+    },
+  );
+
+  it.runIf(process.platform === 'linux')(
+    'that disconnects while it is authenticated keeps no tenant connected',
+    async () => {
+      const own = await serveTenants(
+        { acme: SIMULATED, globex: SIMULATED },
+        { CUSTOMERS_OAUTH_ISSUER: issuer.url, CUSTOMERS_OAUTH_AUDIENCE: AUDIENCE },
+      );
+      onTestFinished(() => own.end());
+      expect((await at(own, 'globex', LIST, await issuer.sign({ tenant: 'globex' }))).status).toBe(200);
+      // The keys have just been fetched, so the server waits a second before it fetches the new one.
+      await issuer.rotate();
+      const token = await issuer.sign({ tenant: 'acme' });
+      const body = JSON.stringify(LIST);
+      const socket = dial(own.port);
+      socket.write(written({ ...own, token }, ['POST /mcp/acme HTTP/1.1', `Content-Length: ${body.length}`], body));
+      await setTimeout(200);
+      socket.destroy();
+      await expect.poll(() => listeningIn(own.pid), { timeout: 4_000 }).toBe(3);
+      own.file.write({ globex: SIMULATED });
+      own.kill('SIGHUP');
+      await expect.poll(() => listeningIn(own.pid)).toBe(2);
+    },
+  );
 
   it('is named by the claim that the operator chose', async () => {
     const own = await serveTenants(

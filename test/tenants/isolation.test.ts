@@ -197,6 +197,29 @@ describe('the trouble of one tenant', () => {
     await server.end();
   });
 
+  it('is its own: while the provider of many tenants hangs, those of another are answered', async () => {
+    const { standIn, environment } = await kit.start();
+    const many = Array.from({ length: 8 }, (_, n) => [`t-${n}`, { CUSTOMERS_PROVIDER: kit.name, ...environment }]);
+    const simulated = { CUSTOMERS_PROVIDER: kit.name, CUSTOMERS_SANDBOX: true };
+    const server = await serveTenants(entries({ ...Object.fromEntries(many), globex: simulated }));
+    standIn.fault({ on: 'get', act: 'hang', times: Infinity });
+    const get = message('tools/call', { name: 'get_customer', arguments: { customer_id: 'c-1' } });
+    const names = many.map(([name]) => String(name));
+    let refused = 0;
+    const piled = names.flatMap((name) =>
+      Array.from({ length: 130 }, async () => {
+        const reply = await at(server, name, get).catch(() => undefined);
+        if (reply?.status === 503) refused += 1;
+      }),
+    );
+    await expect.poll(() => refused, { timeout: 10_000 }).toBeGreaterThan(8 * 130 - 550);
+    for (let n = 0; n < 5; n += 1) expect((await at(server, 'globex', get)).status).toBe(200);
+    server.kill();
+    await Promise.all(piled);
+    await standIn.close();
+    await server.end();
+  }, 20_000);
+
   it('is its own: a wrong key is an error of its calls alone', async () => {
     const { standIn, environment } = await kit.start();
     const wrong = { ...environment, [kit.settings.secret]: 'wrong' };
