@@ -29,7 +29,7 @@ function readBytes(c: Context): Promise<Buffer> {
   }
   // No event follows if the caller disconnected before its turn came.
   if (c.env.incoming.destroyed) {
-    reject(brokenOff);
+    refusePart();
     return promise;
   }
   const chunks: Buffer[] = [];
