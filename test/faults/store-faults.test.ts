@@ -188,7 +188,7 @@ async function interrupted(
     standIn.fault({ on: at, act: { delayMs: 500 } });
     const create = freshCreate();
     const calling = scene.timed('create_customer', create);
-    await vi.waitFor(() => expect(standIn.count(at)).toBe(1), { timeout: 5_000, interval: 10 });
+    await vi.waitFor(() => expect(standIn.count(at)).toBeGreaterThan(0), { timeout: 5_000, interval: 10 });
     await faulty.breakStore();
     const cut = await calling;
     const where = at === 'list' ? 'between the claim and the send' : 'after the send';
