@@ -1,5 +1,4 @@
 import type { AuditParts } from '../audit.ts';
-import { isDeepStrictEqual } from 'node:util';
 import { readConfig } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import type { CreateOnce } from '../identity/create-once.ts';
@@ -127,7 +126,7 @@ export class Tenants {
     this.#owners = tokensOf(entries);
     this.#prefixes = undefined;
     for (const [name, connected] of this.#connected) {
-      if (isDeepStrictEqual(entries.get(name)?.fingerprint, connected.entry.fingerprint)) continue;
+      if (entries.get(name)?.fingerprint === connected.entry.fingerprint) continue;
       this.#connected.delete(name);
       this.#retired.add(connected);
     }
