@@ -93,7 +93,9 @@ export class Tenants {
   /** The tenant to whose account a record belongs. */
   #tenantOf(key: string): string | undefined {
     this.#prefixes ??= new Map(
-      [...this.#entries.values()].map(({ name, title, settings }) => [settings.source.prefix({ name, title }), name]),
+      [...this.#entries.values()].flatMap(({ name, title, settings }) =>
+        settings.source.prefixes({ name, title }).map((prefix) => [prefix, name]),
+      ),
     );
     return this.#prefixes.get(accountOfKey(key));
   }
