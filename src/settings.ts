@@ -59,6 +59,7 @@ const MAX_TYPOS = 2;
 export class Settings {
   readonly #environment: Environment;
   readonly #problems: string[] = [];
+  readonly #values = new Map<string, string | undefined>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -67,6 +68,7 @@ export class Settings {
   /** The value, or the content of the file that `NAME_FILE` points to. */
   optional({ name, header }: Variable): string | undefined {
     const value = this.#value(name);
+    this.#values.set(name, value);
     if (header && value !== undefined && !/^[\u0021-\u007e]*$/.test(value)) {
       this.problem(
         `${name} contains characters that cannot be sent in a header: use one line of ASCII letters, digits and symbols, without spaces.`,
@@ -159,6 +161,11 @@ export class Settings {
   /** Said once, however often the setting is read. */
   problem(sentence: string): void {
     if (!this.#problems.includes(sentence)) this.#problems.push(sentence);
+  }
+
+  /** What was read so far: each variable with its value or the content of its file. */
+  get values(): ReadonlyMap<string, string | undefined> {
+    return this.#values;
   }
 
   /** The problems that were found so far. */

@@ -1,7 +1,7 @@
 import { readProxies, variables, type Config } from './config.ts';
 import type { Proxies } from './http-client/proxies.ts';
 import { openKept } from './identity/cache.ts';
-import { accountPrefix } from './identity/id-map.ts';
+import { accountPrefixes } from './identity/id-map.ts';
 import type { Provider, ProviderDefinition } from './providers/provider.ts';
 import { providers } from './providers/registry.ts';
 import { SandboxCustomers, startSandbox, type WriteCounter } from './sandbox.ts';
@@ -19,8 +19,8 @@ interface Connection {
 /** A provider whose settings are valid: the real one, or its simulation, which the store keeps. */
 export interface Source {
   connect(store: Store, tenant?: Tenant): Promise<Connection>;
-  /** The beginning of the keys of its records. */
-  prefix(tenant: Tenant): string;
+  /** The beginnings of the keys of its records, the present one first. */
+  prefixes(tenant: Tenant): readonly string[];
 }
 
 function real(create: (proxies?: Proxies) => Provider, proxies: Proxies | undefined): Source {
@@ -29,10 +29,10 @@ function real(create: (proxies?: Proxies) => Provider, proxies: Proxies | undefi
       const provider = create(proxies);
       return { provider, sandbox: false, close: () => provider.close() };
     },
-    prefix() {
+    prefixes() {
       const provider = create(proxies);
       void provider.close();
-      return accountPrefix(provider);
+      return accountPrefixes(provider);
     },
   };
 }
@@ -54,7 +54,7 @@ function simulated({ name, sandbox }: ProviderDefinition): Source {
         },
       };
     },
-    prefix: (tenant) => accountPrefix({ name, account: accountOf(tenant) }),
+    prefixes: (tenant) => accountPrefixes({ name, account: accountOf(tenant) }),
   };
 }
 

@@ -1,11 +1,10 @@
 import type { Provider } from '../providers/provider.ts';
 import type { DueQuery, PageQuery, RowPage } from '../stores/store.ts';
-import { accountPrefix } from './id-map.ts';
+import { accountPrefixes } from './id-map.ts';
 import type { Intent } from './intent.ts';
 import type { Ledger } from './ledger.ts';
 
-/** The present prefix of an account's keys, then those under its former names. */
-type Prefixes = readonly [string, ...string[]];
+type Prefixes = ReturnType<typeof accountPrefixes>;
 
 /**
  * A ledger that also finds what is recorded under former names of the account: a row counts until there is one with the present
@@ -14,13 +13,7 @@ type Prefixes = readonly [string, ...string[]];
 export function withFormerAccounts(ledger: Ledger, provider: Provider): Ledger {
   let computed: Prefixes | undefined;
   // Computed when first needed: a start does without the hash functions, see `accountKey`.
-  const prefixesOf = (): Prefixes => {
-    const { name, formerAccounts = [] } = provider;
-    return (computed ??= [
-      accountPrefix(provider),
-      ...formerAccounts.map((account) => accountPrefix({ name, account })),
-    ]);
-  };
+  const prefixesOf = (): Prefixes => (computed ??= accountPrefixes(provider));
   const isOwn = (prefix: string | undefined): boolean => prefix === prefixesOf()[0];
   return {
     ...ledger,

@@ -34,6 +34,14 @@ export function accountPrefix({ name, account }: Pick<Provider, 'name' | 'accoun
   return `${ALL_ACCOUNTS}${name}/${account}/`;
 }
 
+/** The present prefix of an account's keys, then those under its former names. */
+export function accountPrefixes(
+  account: Pick<Provider, 'name' | 'account' | 'formerAccounts'>,
+): readonly [string, ...string[]] {
+  const { name, formerAccounts = [] } = account;
+  return [accountPrefix(account), ...formerAccounts.map((former) => accountPrefix({ name, account: former }))];
+}
+
 /** The prefix in a key of an account. */
 export function accountOfKey(key: string): string {
   return key.slice(0, key.lastIndexOf('/') + 1);

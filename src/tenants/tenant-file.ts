@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readConfig, variables } from '../config.ts';
+import { proxyVariables, readConfig, variables } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import { allVariables, refuseUnknownTools, type AccountSettings } from '../runtime.ts';
 import { nearestTo, Settings, type Environment } from '../settings.ts';
@@ -44,32 +44,38 @@ export function isTenantName(name: string): boolean {
 
 const SHA256 = /^[0-9a-f]{64}$/i;
 
-/** Settings of the whole server, or that a tenant replaces by its name. */
-const NOT_OF_A_TENANT: readonly string[] = [variables.store, variables.log, variables.account].map(({ name }) => name);
+/** Settings of the whole server. */
+const NOT_OF_A_TENANT: readonly string[] = [variables.store, variables.log, ...Object.values(proxyVariables)].map(
+  ({ name }) => name,
+);
 const isOfServer = (name: string): boolean =>
   NOT_OF_A_TENANT.includes(name) || name.startsWith('CUSTOMERS_HTTP_') || SERVER_ONLY.test(name);
 const SERVER_ONLY = /^CUSTOMERS_(OAUTH|ALLOWED|TENANT|AUDIT)/;
 
-const SETTINGS = allVariables.map(({ name }) => name).filter((name) => !isOfServer(name));
+const SETTINGS = allVariables
+  .map(({ name }) => name)
+  .filter((name) => name !== variables.account.name && !isOfServer(name));
 
 /**
  * Reads the file of tenants. An entry is the settings in which a tenant differs from the environment, under the same names.
  * @throws ConfigError with all problems of all entries.
  */
 export function readTenantFile(options: FileOptions): ReadonlyMap<string, TenantEntry> {
-  const file = parse(options.path);
+  const { file, repeated } = parse(options.path);
   const ofServer = problemsOf(options.environment);
-  const problems: string[] = [];
+  const problems = [
+    ...repeated.map((name) => `CUSTOMERS_TENANTS has ${shown(name)} twice in the same object.`),
+    ...sharedTokens(file),
+  ];
   const entries = new Map<string, TenantEntry>();
   for (const [name, value] of Object.entries(file)) {
     const own: string[] = [];
     const problem = (sentence: string): void => void (ofServer.includes(sentence) || own.push(sentence));
     const entry = readEntry(name, value, { options, problem });
-    problems.push(...own.map((sentence) => `Tenant ${JSON.stringify(name.slice(0, 64))}: ${sentence}`));
+    problems.push(...own.map((sentence) => `Tenant ${shown(name)}: ${sentence}`));
     if (entry) entries.set(name, entry);
   }
   if (Object.keys(file).length === 0) problems.push('CUSTOMERS_TENANTS names a file without a tenant.');
-  problems.push(...sharedTokens([...entries.values()]));
   if (problems.length > 0) throw new ConfigError(problems);
   return entries;
 }
@@ -92,22 +98,45 @@ function problemsOf(environment: Environment): readonly string[] {
   return settings.problems;
 }
 
-function parse(path: string): Readonly<Record<string, unknown>> {
-  let text: string;
+function parse(path: string): { readonly file: Readonly<Record<string, unknown>>; readonly repeated: string[] } {
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch {
     throw new ConfigError(['CUSTOMERS_TENANTS names a file that cannot be read.']);
   }
   try {
-    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
-    if (isRecord(value)) return value;
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const file: unknown = JSON.parse(text);
+    if (isRecord(file)) return { file, repeated: repeatedNames(text) };
   } catch {
     // Reported below.
   }
   throw new ConfigError([
-    'CUSTOMERS_TENANTS must name a JSON file such as {"acme": {"title": "Acme LLC", "LAYER_BUSINESS_ID": "…"}}.',
+    'CUSTOMERS_TENANTS must name a JSON file in UTF-8, such as {"acme": {"title": "Acme LLC", "LAYER_BUSINESS_ID": "…"}}.',
   ]);
+}
+
+/** The names that an object of a JSON text has twice: a parser keeps the last and drops a whole tenant without a word. */
+function repeatedNames(json: string): string[] {
+  const open: Set<string>[] = [];
+  const repeated: string[] = [];
+  let last = '';
+  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (token !== ':') last = token;
+    else {
+      const name = String(JSON.parse(last));
+      if (open.at(-1)?.has(name)) repeated.push(name);
+      open.at(-1)?.add(name);
+    }
+  }
+  return repeated;
+}
+
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 64));
 }
 
 interface Reading {
@@ -121,13 +150,11 @@ function readEntry(name: string, value: unknown, { options, problem }: Reading):
   const { title = name, tokens: given = [], ...settings } = value;
   if (typeof title !== 'string' || title.trim() === '') problem('title must be a text.');
   const tokens = readTokens(given, options.scopes, problem);
-  if (tokens.length === 0 && !options.hasIssuer)
+  if (Array.isArray(given) && given.length === 0 && !options.hasIssuer)
     problem('has no tokens, and CUSTOMERS_OAUTH_ISSUER is not set, so no caller could reach it.');
   const own = readOwn(settings, problem);
-  const account = readAccount(name, { ...without(options.environment, own), ...own }, problem);
-  return (
-    account && { name, title: String(title), tokens, settings: account, fingerprint: JSON.stringify([title, own]) }
-  );
+  const account = readAccount({ name, title }, { ...without(options.environment, own), ...own }, problem);
+  return account && { name, title: String(title), tokens, ...account };
 }
 
 function readTokens(given: unknown, scopes: readonly string[], problem: Reading['problem']): TenantToken[] {
@@ -160,6 +187,8 @@ function readOwn(settings: Readonly<Record<string, unknown>>, problem: Reading['
       if (known.includes(name)) {
         if (['string', 'number', 'boolean'].includes(typeof value)) return [[name, String(value)]];
         problem(`${name} must be a text.`);
+      } else if (name.replace(/_FILE$/, '') === variables.account.name) {
+        problem(`${name} cannot be set for a tenant, whose name is that of its account.`);
       } else if (isOfServer(name.replace(/_FILE$/, ''))) {
         problem(`${name} is a setting of the whole server; set it in the environment.`);
       } else {
@@ -176,26 +205,36 @@ function without(environment: Environment, own: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !replaced.has(name.replace(/_FILE$/, ''))));
 }
 
-function readAccount(name: string, environment: Environment, problem: Reading['problem']): AccountSettings | undefined {
+function readAccount(
+  { name, title }: Readonly<Record<'name' | 'title', unknown>>,
+  environment: Environment,
+  problem: Reading['problem'],
+): Pick<TenantEntry, 'settings' | 'fingerprint'> | undefined {
   const settings = new Settings(environment);
   // The tenant's name identifies its records, so that they remain valid when a key changes.
-  const config = { ...readConfig(settings), account: name };
+  const config = { ...readConfig(settings), account: String(name) };
   const [source] = chooseSources(settings, config, false);
   // Otherwise an entry without settings would be served by a simulation.
   if (config.providers.length === 0 && !config.sandbox) settings.problem('CUSTOMERS_PROVIDER is not set.');
   refuseUnknownTools(settings, config);
   settings.problems.forEach(problem);
-  return settings.problems.length === 0 ? { config, source } : undefined;
+  if (settings.problems.length > 0) return undefined;
+  return { settings: { config, source }, fingerprint: JSON.stringify([title, ...settings.values]) };
 }
 
 /** A token reaches one tenant only; otherwise the address would decide where a write goes. */
-function sharedTokens(entries: readonly TenantEntry[]): string[] {
+function sharedTokens(file: Readonly<Record<string, unknown>>): string[] {
   const owners = new Map<string, string>();
-  return entries.flatMap(({ name, tokens }) =>
-    tokens.flatMap(({ sha256 }) => {
+  return Object.entries(file).flatMap(([name, entry]) => {
+    const tokens: unknown[] = isRecord(entry) && Array.isArray(entry['tokens']) ? entry['tokens'] : [];
+    return tokens.flatMap((token) => {
+      const sha256 = isRecord(token) ? String(token['sha256']).toLowerCase() : '';
       const owner = owners.get(sha256);
+      if (!SHA256.test(sha256)) return [];
       owners.set(sha256, name);
-      return owner === undefined ? [] : [`Tenants ${JSON.stringify(owner)} and ${JSON.stringify(name)} share a token.`];
-    }),
-  );
+      if (owner === undefined) return [];
+      if (owner === name) return [`Tenant ${shown(name)}: tokens has the same token twice.`];
+      return [`Tenants ${shown(owner)} and ${shown(name)} share a token.`];
+    });
+  });
 }

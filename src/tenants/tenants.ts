@@ -1,5 +1,4 @@
 import type { AuditParts } from '../audit.ts';
-import { isDeepStrictEqual } from 'node:util';
 import { readConfig } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import type { CreateOnce } from '../identity/create-once.ts';
@@ -94,7 +93,9 @@ export class Tenants {
   /** The tenant to whose account a record belongs. */
   #tenantOf(key: string): string | undefined {
     this.#prefixes ??= new Map(
-      [...this.#entries.values()].map(({ name, title, settings }) => [settings.source.prefix({ name, title }), name]),
+      [...this.#entries.values()].flatMap(({ name, title, settings }) =>
+        settings.source.prefixes({ name, title }).map((prefix) => [prefix, name]),
+      ),
     );
     return this.#prefixes.get(accountOfKey(key));
   }
@@ -127,7 +128,7 @@ export class Tenants {
     this.#owners = tokensOf(entries);
     this.#prefixes = undefined;
     for (const [name, connected] of this.#connected) {
-      if (isDeepStrictEqual(entries.get(name)?.fingerprint, connected.entry.fingerprint)) continue;
+      if (entries.get(name)?.fingerprint === connected.entry.fingerprint) continue;
       this.#connected.delete(name);
       this.#retired.add(connected);
     }

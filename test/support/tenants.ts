@@ -20,7 +20,7 @@ export function tenantFile(content: unknown): { readonly path: string; write(con
   const folder = mkdtempSync(join(tmpdir(), 'customers-mcp-tenants-'));
   const path = join(folder, 'tenants.json');
   const write = (value: unknown): void =>
-    writeFileSync(path, typeof value === 'string' ? value : JSON.stringify(value));
+    writeFileSync(path, typeof value === 'string' || value instanceof Uint8Array ? value : JSON.stringify(value));
   write(content);
   return { path, write, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

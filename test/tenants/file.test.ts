@@ -81,6 +81,22 @@ describe('a file of tenants', () => {
     ['is not JSON', '{"acme": ', /must name a JSON file/],
     ['is a list', '[]', /must name a JSON file/],
     ['is empty', '{}', /without a tenant/],
+    ['is not UTF-8', Buffer.from('{"acme": {"title": "Caf\xe9"}}', 'latin1'), /must name a JSON file in UTF-8/],
+    [
+      'has a tenant twice',
+      `{"acme": {}, ${JSON.stringify(entries({ acme: LAYER, globex: LAYER })).slice(1)}`,
+      /has "acme" twice in the same object/,
+    ],
+    [
+      'has a setting twice',
+      JSON.stringify(entries({ acme: LAYER })).replace('"LAYER_BUSINESS_ID"', '"LAYER_BUSINESS\\u005fID":"{[", $&'),
+      /has "LAYER_BUSINESS_ID" twice in the same object/,
+    ],
+    [
+      'has one token twice in an entry',
+      { acme: { ...LAYER, tokens: [tokenEntry(TOKEN), tokenEntry(TOKEN, ['customers:read'])] } },
+      /Tenant "acme": tokens has the same token twice/,
+    ],
     [
       'has one token in two entries',
       { acme: { ...LAYER, tokens: [tokenEntry(TOKEN)] }, globex: { ...LAYER, tokens: [tokenEntry(TOKEN)] } },
@@ -88,6 +104,16 @@ describe('a file of tenants', () => {
     ],
   ])('is refused if it %s', async (_, content, problem) => {
     expect(await problemsOf(content)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('is refused with shared tokens together with what else is wrong in their entries', async () => {
+    const tokens = [tokenEntry(TOKEN)];
+    const server = { HTTPS_PROXY: 'http://x', CUSTOMERS_ACCOUNT: 'x' };
+    expect(await problemsOf({ acme: { ...LAYER, ...server, tokens }, globex: { ...LAYER, tokens } })).toEqual([
+      'Tenants "acme" and "globex" share a token.',
+      'Tenant "acme": HTTPS_PROXY is a setting of the whole server; set it in the environment.',
+      'Tenant "acme": CUSTOMERS_ACCOUNT cannot be set for a tenant, whose name is that of its account.',
+    ]);
   });
 
   it('is refused beside a token for all, and a missing file as well', async () => {

@@ -8,7 +8,7 @@ import { parsed } from '../support/process.ts';
 import { kits } from '../support/providers.ts';
 import type { StandIn } from '../support/stand-in.ts';
 import { sharedEngines } from '../support/stores.ts';
-import { at, entries, serveTenants, tokenEntry, tokenOf, type TenantServer } from '../support/tenants.ts';
+import { at, entries, serveTenants, tenantFile, tokenEntry, tokenOf, type TenantServer } from '../support/tenants.ts';
 
 type Json = Record<string, unknown>;
 
@@ -238,6 +238,24 @@ describe('the trouble of one tenant', () => {
 
 describe('the file of tenants, at SIGHUP', () => {
   const simulated = { CUSTOMERS_PROVIDER: 'layer', CUSTOMERS_SANDBOX: true };
+
+  it('is read again with the files of secrets that it names', async () => {
+    const [kit] = kits;
+    if (!kit) throw new Error('no provider');
+    const { standIn, environment } = await kit.start();
+    const secret = tenantFile('wrong');
+    const { [kit.settings.secret]: right = '', ...others } = environment;
+    const acme = { CUSTOMERS_PROVIDER: kit.name, ...others, [`${kit.settings.secret}_FILE`]: secret.path };
+    const server = await serveTenants(entries({ acme }));
+    expect(kindIn(await server.call('acme', 'search_customer'))).toBe('unauthorized');
+    secret.write(right);
+    server.kill('SIGHUP');
+    await expect.poll(() => server.stderr()).toContain('the tenants were reloaded');
+    expect(await server.call('acme', 'search_customer')).toMatchObject({ customers: [] });
+    secret.remove();
+    await standIn.close();
+    await server.end();
+  });
 
   it('is read again: tenants come and go, tokens rotate, and no call is dropped', async () => {
     const [kit] = kits;

@@ -5,6 +5,9 @@ import { resolveDue } from '../../src/identity/reconciler.ts';
 import { Settings } from '../../src/settings.ts';
 import { readTenantFile, type TenantEntry } from '../../src/tenants/tenant-file.ts';
 import { openTenants, type Tenants } from '../../src/tenants/tenants.ts';
+import { kindOf } from '../support/answers.ts';
+import { connect, temporaryStore } from '../support/client.ts';
+import { kits } from '../support/providers.ts';
 import { entries, tenantFile } from '../support/tenants.ts';
 
 interface Scene {
@@ -40,7 +43,7 @@ async function scene(names: readonly string[], connect: (name: string) => Promis
     return [name, { ...entry, settings: { ...entry.settings, source: noted } }];
   };
   const prefixes = new Map(
-    [...all].map(([name, { title, settings }]) => [name, settings.source.prefix({ name, title })]),
+    [...all].map(([name, { title, settings }]) => [name, settings.source.prefixes({ name, title })[0]]),
   );
   tenants.replace(new Map([...all].map(watched)));
   return {
@@ -67,6 +70,29 @@ it('open creates of removed tenants do not take the turns of the others', async 
   const resolved = await resolveDue(tenants.creates, call);
   expect([...connected.keys()]).toEqual(['acme']);
   expect(resolved).toHaveLength(1);
+});
+
+it.each(kits)('open creates of a server without tenants are those of its account at $title', async (kit) => {
+  const { standIn, environment } = await kit.start();
+  const { store, remove } = temporaryStore();
+  const alone = await connect({ ...environment, CUSTOMERS_STORE: store });
+  standIn.fault({ on: 'create', times: kit.upserts ? 2 : 1, act: { status: 500 } });
+  const create = { ...kit.minimal('Noether Rings', 'emmy@noether.example'), [kit.externalIdField]: 'open-1' };
+  expect(kindOf(await alone.call('create_customer', create))).toBe('outcome_unknown');
+  await alone.close();
+
+  const file = tenantFile(entries({ acme: { CUSTOMERS_PROVIDER: kit.name, ...environment } }));
+  const server = { CUSTOMERS_STORE: store };
+  const options = { path: file.path, environment: server, scopes: ['customers:read'], hasIssuer: false };
+  const { tenants } = await openTenants(new Settings(server), options, () => {});
+  onTestFinished(async () => {
+    await tenants.close();
+    await standIn.close();
+    file.remove();
+    remove();
+  });
+  const DAY_MS = 24 * 60 * 60_000;
+  expect(await resolveDue(tenants.creates, call, { withinMs: DAY_MS })).toMatchObject([{ externalId: 'open-1' }]);
 });
 
 it('a tenant that hangs or cannot be connected does not delay the open creates of the others', async () => {
