@@ -168,9 +168,15 @@ async function observe<T>(
     finish(end(result));
     return result;
   } catch (error) {
-    finish({ error: error instanceof Error ? error.name : '_OTHER' });
+    finish({ error: typeOf(error) });
     throw error;
   }
+}
+
+/** The code of an error of JSON-RPC, as the conventions require it, or the name of any other. */
+function typeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '_OTHER';
+  return 'code' in error && typeof error.code === 'number' ? String(error.code) : error.name;
 }
 
 function durations({ name, steps }: Metric): Histogram {

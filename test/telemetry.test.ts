@@ -189,6 +189,28 @@ describe('spans', () => {
     expect(standIn.requests).toHaveLength(4);
   });
 
+  it('show the other methods as well, and why one was refused', async () => {
+    const { environment, exported } = await startTraced();
+    const server = await greetedServer(environment);
+    const requests: [string, Record<string, unknown>][] = [
+      ['tools/list', {}],
+      ['resources/list', {}],
+      ['resources/read', { uri: 'customers://nowhere/hush' }],
+      ['tools/call', { name: 'hush' }],
+    ];
+    for (const [method, params] of requests) await server.request(method, { ...params, _meta: ofMeta });
+    server.child.stdin.end();
+    await server.ended;
+    const { spans } = exported();
+    expect(spans.map(({ name, attributes, parent }) => [name, attributes['error.type'], parent])).toEqual([
+      ['tools/list', undefined, '00f067aa0ba902b7'],
+      ['resources/list', undefined, '00f067aa0ba902b7'],
+      ['resources/read', '-32002', '00f067aa0ba902b7'],
+      ['tools/call', '-32602', '00f067aa0ba902b7'],
+    ]);
+    expect(JSON.stringify(spans)).not.toContain('hush');
+  });
+
   it('state what failed: the tool, the provider, or the connection to it', async () => {
     const { standIn, environment, exported } = await startTraced();
     standIn.fault({ on: 'list', act: { status: 503 } });
@@ -311,7 +333,7 @@ describe('what is exported', () => {
     for (const [name, args] of calls) await post(server, toolCall(name, args));
     await server.stop();
     const { text, spans } = exported();
-    expect(spans.filter(({ kind }) => kind === SpanKind.SERVER)).toHaveLength(calls.length - 1);
+    expect(spans.filter(({ kind }) => kind === SpanKind.SERVER)).toHaveLength(calls.length);
     expect(standIn.requests.length).toBeGreaterThan(6);
     for (const word of PERSONAL) expect.soft(text, word).not.toContain(word);
   });

@@ -129,7 +129,7 @@ function principalOf(claims: JWTPayload, tenantClaim: string | undefined): Princ
   if (!scopes.includes(READ_SCOPE) && !scopes.includes(WRITE_SCOPE))
     throw new AuthError(403, `The token lacks the scope ${READ_SCOPE}.`, 'insufficient_scope');
   // RFC 9068 requires both; issuers differ in which they give to a client without a user.
-  const who = [claims.iss, claims.sub, textOf(claims['client_id']) ?? textOf(claims['azp'])].join(' ');
+  const who = JSON.stringify([claims.iss, claims.sub, textOf(claims['client_id']) ?? textOf(claims['azp'])]);
   return {
     id: digest(who).toString('hex').slice(0, 12),
     mayWrite: scopes.includes(WRITE_SCOPE),

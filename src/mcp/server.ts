@@ -41,7 +41,8 @@ export interface McpServer {
 }
 
 /** Creates the server that all clients share. */
-export function createServer({ context, version, inFlight, transport }: ServerParts): McpServer {
+export function createServer(parts: ServerParts): McpServer {
+  const { context, version, inFlight } = parts;
   const { provider, sandbox, tenant, log } = context;
   const prompts = promptMethods(context);
   return {
@@ -54,11 +55,14 @@ export function createServer({ context, version, inFlight, transport }: ServerPa
     instructions: instructions(context),
     methods: new Map(
       Object.entries({
-        ...toolMethods(context, inFlight, transport),
+        ...toolMethods(context, inFlight),
         ...resourceMethods([fieldGuide(context), viewResource(provider.traits.display)], context, inFlight),
         ...completionMethods(context, inFlight),
         ...prompts,
-      }).map(([name, method]) => [name, name.endsWith('/list') ? withoutCursor(method) : method]),
+      }).map(([name, method]) => [
+        name,
+        observed(name, name.endsWith('/list') ? withoutCursor(method) : method, parts),
+      ]),
     ),
     keeper: context,
     internalError(error) {
@@ -76,25 +80,31 @@ function withoutCursor(method: Method): Method {
   };
 }
 
-function toolMethods(
-  context: ServerContext,
-  inFlight: InFlight,
-  transport: ServerParts['transport'],
-): Record<string, Method> {
+/** Each request as a span. Its name and attributes contain no text of the client except the name of a tool that exists. */
+function observed(name: string, method: Method, { context: { tools, tenant }, transport }: ServerParts): Method {
+  return (params, exchange) => {
+    const tool = name === 'tools/call' ? tools.find((offered) => offered.name === params['name'])?.name : undefined;
+    return serverOperation(
+      {
+        name: tool === undefined ? name : `${name} ${tool}`,
+        attributes: {
+          'mcp.method.name': name,
+          ...(tool !== undefined && { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': tool }),
+          'network.transport': transport,
+        },
+        details: { 'jsonrpc.request.id': String(exchange.id), ...(tenant && { 'customers_mcp.tenant': tenant.name }) },
+        meta: params['_meta'],
+      },
+      async () => method(params, exchange),
+      (result) => ('isError' in result ? { error: 'tool_error' } : {}),
+    );
+  };
+}
+
+function toolMethods(context: ServerContext, inFlight: InFlight): Record<string, Method> {
   const { tools, tenant } = context;
   const call: Method = async (params, exchange) => {
-    const name = requiredText(params, 'name');
-    const tool = findTool(name, tools);
-    const operation = {
-      name: `tools/call ${name}`,
-      attributes: {
-        'mcp.method.name': 'tools/call',
-        'gen_ai.operation.name': 'execute_tool',
-        'gen_ai.tool.name': name,
-        'network.transport': transport,
-      },
-      details: { 'jsonrpc.request.id': String(exchange.id), ...(tenant && { 'customers_mcp.tenant': tenant.name }) },
-    };
+    const tool = findTool(requiredText(params, 'name'), tools);
     const { isError, text, structured } = await inFlight.track(exchange, (signal) => {
       const client = {
         signal,
@@ -104,11 +114,7 @@ function toolMethods(
           if (!signal.aborted) exchange.progress(done, total);
         },
       };
-      return serverOperation(
-        { ...operation, meta: params['_meta'] },
-        () => runTool({ tool, input: argumentsIn(params) }, contextFor(exchange, context), client),
-        (answer) => (answer.isError ? { error: 'tool_error' } : {}),
-      );
+      return runTool({ tool, input: argumentsIn(params) }, contextFor(exchange, context), client);
     });
     return { content: [{ type: 'text', text }], structuredContent: structured, ...(isError && { isError }) };
   };

@@ -342,6 +342,16 @@ describe('a caller with a token of the issuer', () => {
     expect(server.stderr()).not.toMatch(/example\.com|eyJ|a-client/);
   });
 
+  it('is not identified as another whose names are the same words', async () => {
+    for (const claims of [
+      { sub: 'emmy noether', client_id: 'agent' },
+      { sub: 'emmy', client_id: 'noether agent' },
+    ])
+      await ask(server, { body: toolCall('search_customer'), headers: bearer(await issuer.sign(claims)) });
+    const callers = [...server.stderr().matchAll(/"caller":"([^"]*)"/g)].map(([, caller]) => caller).slice(-2);
+    expect(new Set(callers).size).toBe(2);
+  });
+
   it('is accepted with a new key of the issuer at once, and no longer with an old key that the issuer has removed', async () => {
     const old = await issuer.sign();
     expect((await knock(server, bearer(old))).status).toBe(200);
