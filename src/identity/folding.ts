@@ -26,33 +26,61 @@ const LEGAL_FORMS = new Set(
     'inc incorporated llc llp lp ltd limited plc corp corporation pty pvt', // English-speaking countries
     'sa sarl sas sasu eurl sci', // France
     'spa srl srls sl slu sau lda', // Italy, Spain, Portugal
-    'ab as asa aps oy oyj', // Nordic countries
+    'ab as asa aps is ks oy oyj', // Nordic countries
     'spzoo sro doo kft zrt', // Poland, Czechia, the Balkans, Hungary
   ].flatMap((forms) => forms.split(' ')),
 );
 /** Titles before a name. The word after them is the first of the name. */
 const TITLES = new Set('dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '));
 /** Words that join names or accompany a legal form (`GmbH & Co. KG`). */
-const CONNECTIVES = new Set(['and', 'und', 'en', 'et', 'y', 'co']);
+const CONNECTIVES = new Set(['and', 'und', 'en', 'et', 'co']);
+const APOSTROPHES = "'’‘`´ʼʻʹ′＇";
+/** Spellings of several signs for one word. */
+const SPELLINGS: readonly (readonly [RegExp, string])[] = [
+  // `van 't Hof`
+  [new RegExp(`(?<![\\p{L}\\p{N}])[${APOSTROPHES}]t(?![\\p{L}\\p{N}])`, 'giu'), 'het'],
+  [/(?<=(?<!\p{L})(?:aan|in|op|over|uit|van) )t(?= )/giu, 'het'],
+  // `'s-Hertogenbosch`
+  [new RegExp(`(?<![\\p{L}\\p{N}])(?:[${APOSTROPHES}]s[- ]|s-)(?=\\p{L})`, 'giu'), 's'],
+  [new RegExp(`[${APOSTROPHES}]`, 'g'), ''],
+];
+/** The same for legal forms and connectives, after lower case and without accents. */
+const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
+  [/\bsp\.? z ?o\. ?o\b\.?/g, 'spzoo'],
+  [/\bs\.? ?a\.? ?r\.? ?l\b\.?/g, 'sarl'],
+  [/\bb\.?v\.? i\.? ?o\b\.?/g, 'bv'],
+  [/(?<=\s)([aik])\/s(?![\p{L}\p{N}])/gu, '$1s'],
+  // Between words; elsewhere these letters are initials.
+  [/(?<=\p{L}{2} )(?:y|u\.?) (?=\p{L}{2})/gu, ''],
+];
 
 /**
  * The words of a name in their order: lower case, without accents, punctuation, legal forms and connectives; `ü`, `ue` and `u`
  * are the same letter, and so are the other umlauts. A name that consists only of such words keeps them.
  */
 export function nameWords(name: string): readonly string[] {
-  const plain = name
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/\p{M}/gu, '')
-    .replace(/[ßæøœłđðþı]/g, (letter) => LETTERS[letter] ?? letter)
-    // Abbreviations are one word: B.V., S.r.l., Sp. z o.o.
-    .replace(/\bsp\.? z ?o\. ?o\b\.?/g, 'spzoo')
-    .replace(/(?<![\p{L}\p{N}])(?:\p{L}\.){2,}\p{L}?/gu, (letters) => letters.replaceAll('.', ''))
-    .replace(/['’`´]/g, '');
-  const words = (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.replace(/([aou])e/g, '$1'));
+  const words = allWords(name);
   const first = words.findIndex((word) => !TITLES.has(word));
   const telling = words.filter((word, index) => index <= first || !(LEGAL_FORMS.has(word) || CONNECTIVES.has(word)));
   return telling.length > 0 ? telling : words;
+}
+
+/** The words of a text as {@link nameWords} returns them, with those that look like legal forms and connectives. */
+export function allWords(text: string): readonly string[] {
+  const folded = respell(text, SPELLINGS)
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[ßæøœłđðþı]/g, (letter) => LETTERS[letter] ?? letter);
+  // Abbreviations are one word: B.V., S.r.l.
+  const plain = respell(folded, SPACED_FORMS).replace(/(?<![\p{L}\p{N}])(?:\p{L}\.){2,}\p{L}?/gu, (letters) =>
+    letters.replaceAll('.', ''),
+  );
+  return (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.replace(/([aou])e/g, '$1'));
+}
+
+function respell(text: string, spellings: readonly (readonly [RegExp, string])[]): string {
+  return spellings.reduce((respelled, [pattern, spelling]) => respelled.replace(pattern, spelling), text);
 }
 
 /** A name in one spelling, independent of the order of its words. Empty if it contains no letter or digit. */
