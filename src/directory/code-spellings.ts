@@ -1,4 +1,4 @@
-import { MAX_SIMILAR, SPELLED } from './scoring.ts';
+import { MAX_SIMILAR, SPELLED } from './match.ts';
 
 /** The number of digits up to which a code may have lost leading zeros. */
 const MAX_PADDED = 8;

@@ -1,11 +1,10 @@
 import { typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
 import { sameEntry, type Entry, type Value } from './entry.ts';
+import { abbreviated, glued } from './spellings.ts';
 
 /** The places of the entries that contain a term, usually one. */
 type Places = number | number[];
 
-/** Particles of names, which are often written together with the next word. */
-const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'ter', 'ten', 'la', 'le', 'di', 'da', 'del', 'mc', 'mac']);
 /** The number of final digits by which phone numbers with and without a country code are compared. */
 const PHONE_TAIL = 7;
 /** The minimum similarity of a word to its beginning. */
@@ -47,6 +46,11 @@ export class CustomerIndex {
   /** All entries, in the order of their last change. */
   *entries(): Generator<Entry> {
     for (const entry of this.#entries) if (entry) yield entry;
+  }
+
+  /** The places of all entries. */
+  places(): Iterable<number> {
+    return this.#places.values();
   }
 
   get(id: string): Entry | undefined {
@@ -146,10 +150,15 @@ function add(terms: Map<string, Places>, term: string, place: number): void {
 
 function similarityOf(typed: string, word: string, allowed: number): number {
   if (typed === word) return 1;
-  const typos = allowed > 0 ? typosBetween(typed, word, allowed) : 1;
+  // Another number is no typo.
+  const typos = allowed > 0 && digitsOf(typed) === digitsOf(word) ? typosBetween(typed, word, allowed) : allowed + 1;
   const similar = typos <= allowed ? 1 - typos / Math.max(typed.length, word.length) : 0;
   const begins = typed.length >= MIN_PREFIX && word.startsWith(typed);
   return Math.max(similar, begins ? PREFIX + (0.95 - PREFIX) * (typed.length / word.length) : 0);
+}
+
+function digitsOf(word: string): string {
+  return word.replace(/\P{Nd}+/gu, '');
 }
 
 /** The similarity of two words of which one contains the other. */
@@ -181,39 +190,6 @@ function termsOf({ kind, folded, words }: Value): [TermKind, string][] {
       ];
     }
   }
-}
-
-/** The words, with particles written together with the next word. */
-export function mergeParticles(words: readonly string[]): string[] {
-  const merged: string[] = [];
-  let run = '';
-  for (const word of words) {
-    run += word;
-    if (PARTICLES.has(word)) continue;
-    merged.push(run);
-    run = '';
-  }
-  return run === '' ? merged : [...merged, run];
-}
-
-/** The additional words that arise if particles are written together with the next word. */
-export function glued(words: readonly string[]): string[] {
-  return words.some((word) => PARTICLES.has(word)) ? mergeParticles(words).filter((word) => !words.includes(word)) : [];
-}
-
-/** The words with `van der` and its kin abbreviated and joined to the next word: `vdberg` for `van den Berg` and `v.d. Berg`. */
-export function abbreviate(words: readonly string[]): string[] {
-  return words
-    .join(' ')
-    .replace(/\b(?:vd|(?:v|van) (?:d|de|den|der)) (?=\p{L})/gu, 'vd')
-    .split(' ');
-}
-
-/** The additional words that arise by {@link abbreviate}. */
-export function abbreviated(words: readonly string[]): string[] {
-  return words.includes('vd') || words.includes('van') || words.includes('v')
-    ? abbreviate(words).filter((word) => !words.includes(word))
-    : [];
 }
 
 /** The first letters of a name of two words or more. */

@@ -4,7 +4,8 @@ import type { Page, Provider, ProviderCustomer } from '../providers/provider.ts'
 import { CustomerIndex } from './customer-index.ts';
 import { emptiableFields, toEntry, type Entry } from './entry.ts';
 import { startPass, type Pass } from './pass.ts';
-import { search, type Match } from './scoring.ts';
+import type { Match } from './match.ts';
+import { search } from './scoring.ts';
 
 /** How long the list counts as fresh after its reading began. */
 const FRESH_MS = 60_000;

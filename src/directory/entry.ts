@@ -1,10 +1,13 @@
-import { foldCode, foldEmail, nameWords } from '../identity/folding.ts';
+import { allWords, foldCode, foldEmail, nameWords } from '../identity/folding.ts';
 import type { Provider, ProviderCustomer } from '../providers/provider.ts';
 import { isRecord, textOf } from '../text.ts';
 import { foldPhone } from './phones.ts';
 
-/** How a value is compared. A name or a text is compared by its words, and an email also by those before its `@`. */
-type Kind = 'name' | 'email' | 'phone' | 'code' | 'text';
+/**
+ * How a value is compared. The name of a customer or of a `person` there is compared by its words, as other texts are, and an
+ * email also by the words before its `@`.
+ */
+type Kind = 'name' | 'person' | 'email' | 'phone' | 'code' | 'text';
 
 /** A value by which a customer can be found. */
 export interface Value {
@@ -37,7 +40,7 @@ export function emptiableFields({ documents, traits }: Provider): readonly strin
 
 export function toEntry(provider: Provider, customer: ProviderCustomer): Entry {
   const { id, externalId, state, fields } = customer;
-  const { identity, searched, externalIdField } = provider.traits;
+  const { identity, searched, meanings, externalIdField } = provider.traits;
   const read = (kind: Kind, names: readonly string[]): Value[] =>
     names.flatMap((field) => valueOf(kind, field, fields[field]) ?? []);
   return {
@@ -50,7 +53,7 @@ export function toEntry(provider: Provider, customer: ProviderCustomer): Entry {
       ...read('phone', searched.phones),
       ...[valueOf('code', externalIdField, externalId)].flatMap((value) => value ?? []),
       ...read('code', [...(identity.numbers ?? []), ...(searched.codes ?? [])]),
-      ...read('text', searched.texts),
+      ...searched.texts.flatMap((field) => read(meanings[field] === 'contact_name' ? 'person' : 'text', [field])),
       ...contactsOf(customer, searched.contacts),
     ],
     empty: emptiableFields(provider).reduce(
@@ -68,7 +71,7 @@ function contactsOf({ extras = {} }: ProviderCustomer, contacts: Provider['trait
   return (Array.isArray(people) ? people : [])
     .filter(isRecord)
     .flatMap((person) => [
-      valueOf('text', member, person[name]),
+      valueOf('person', member, person[name]),
       valueOf('email', member, person[email]),
       valueOf('phone', member, person[phone]),
     ])
@@ -78,8 +81,8 @@ function contactsOf({ extras = {} }: ProviderCustomer, contacts: Provider['trait
 function valueOf(kind: Kind, field: string, given: unknown): Value | undefined {
   const text = textOf(given)?.slice(0, MAX_LENGTH);
   if (text === undefined || text.trim() === '') return undefined;
-  if (kind === 'name' || kind === 'text') {
-    const words = nameWords(text);
+  if (kind === 'name' || kind === 'person' || kind === 'text') {
+    const words = kind === 'text' ? allWords(text) : nameWords(text);
     return { field, kind, text, folded: words.join(''), words };
   }
   if (kind === 'email') return { field, kind, text, folded: foldEmail(text), words: mailboxWords(text) };

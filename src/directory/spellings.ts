@@ -1,16 +1,102 @@
-import { abbreviate, mergeParticles } from './customer-index.ts';
+import { allWords, nameWords } from '../identity/folding.ts';
+import type { Value } from './entry.ts';
 
+/** A way to read the words of a value. */
+export interface Reading {
+  readonly words: readonly string[];
+  /** How likely a word that the value itself does not have is meant. */
+  readonly certainty: number;
+}
+
+/** Particles of names, which are often written together with the next word. */
+const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'ter', 'ten', 'la', 'le', 'di', 'da', 'del', 'mc', 'mac']);
 /** Words between a name and a place. */
 const PREPOSITIONS = new Set(['in', 'at', 'from', 'te', 'uit', 'aus', 'bij', 'bei']);
+/** Words before the name of a person, with the articles before them. */
+const SALUTATION =
+  /^(?:(?:de|den|der) )?(?:heer|dhr|mevrouw|mevr|mw|mr|mrs|ms|herr|herrn|frau|monsieur|madame|mme|señora?|sra?)\.? (?=\p{L})/iu;
+/** Initials written together, as in `J.P. Jansen` and `Jansen, J.P.` */
+const INITIALS = /(?<=^|, *)(?:\p{L}\.){2,4}(?= *(?:\p{L}{2}|$))/u;
+/** The similarity of `v.d. Berg` to `van den Berg`, which can be another name than `van der Berg`. */
+const ABBREVIATED = 0.9;
 
-/** The words, and what else they may mean. */
-export function variantsOf(words: readonly string[]): (readonly string[])[] {
+/** The words of a typed text, and what else they may mean. */
+export function variantsOf(text: string, words: readonly string[]): readonly (readonly string[])[] {
   const [first = '', ...others] = words;
   const variants = [
+    words,
     // The customer's name may have particles written together with the next word.
     mergeParticles(words),
     abbreviate(words),
     [first, ...others.filter((word) => !PREPOSITIONS.has(word))],
+    nameWords(text.trim().replace(SALUTATION, '')),
+    initialsApart(text),
+    numbersApart(words),
+    // In an address, they are no legal forms.
+    allWords(text),
+    numbersApart(allWords(text)),
   ];
-  return [words, ...variants.filter((variant) => variant.length < words.length)];
+  return [...new Map(variants.map((variant) => [variant.join(' '), variant])).values()];
+}
+
+/** The words of a value, and what they are if they are written together or apart. */
+export function readings({ kind, text, words, folded }: Value): readonly Reading[] {
+  const whole = { words, certainty: 1 };
+  if (kind === 'email' || words.length === 0) return [whole];
+  const [merged, abbreviated, apart] = [mergeParticles(words), abbreviate(words), numbersApart(words)];
+  const initials = kind === 'text' ? [] : initialsApart(text);
+  return [
+    whole,
+    ...(words.length > 1 ? [{ words: [folded], certainty: 1 }] : []),
+    ...(merged === words ? [] : [{ words: merged, certainty: 1 }]),
+    ...(abbreviated === words ? [] : [{ words: abbreviated, certainty: ABBREVIATED }]),
+    ...(apart === words ? [] : [{ words: apart, certainty: 1 }]),
+    ...(initials.length > 0 ? [{ words: initials, certainty: 1 }] : []),
+  ];
+}
+
+/** The words of a name with its initials as single words, if they are written together and are no legal form; or none. */
+function initialsApart(name: string): readonly string[] {
+  const [initials] = INITIALS.exec(name.trim()) ?? [];
+  if (initials === undefined || nameWords(`x ${initials}`).length === 1) return [];
+  return nameWords(name.trim().replace(INITIALS, initials.replaceAll('.', '. ')));
+}
+
+/** The words with numbers apart from letters: `3511ab` is `3511 ab`. */
+function numbersApart(words: readonly string[]): readonly string[] {
+  if (!words.some((word) => /\p{N}\P{N}|\P{N}\p{N}/u.test(word))) return words;
+  return words.flatMap((word) => word.match(/\p{N}+|\P{N}+/gu) ?? []);
+}
+
+/** The words, with particles written together with the next word. */
+function mergeParticles(words: readonly string[]): readonly string[] {
+  if (!words.some((word) => PARTICLES.has(word))) return words;
+  const merged: string[] = [];
+  let run = '';
+  for (const word of words) {
+    run += word;
+    if (PARTICLES.has(word)) continue;
+    merged.push(run);
+    run = '';
+  }
+  return run === '' ? merged : [...merged, run];
+}
+
+/** The additional words that arise if particles are written together with the next word. */
+export function glued(words: readonly string[]): readonly string[] {
+  return mergeParticles(words).filter((word) => !words.includes(word));
+}
+
+/** The words with `van der` and its kin abbreviated and joined to the next word: `vdberg` for `van den Berg` and `v.d. Berg`. */
+function abbreviate(words: readonly string[]): readonly string[] {
+  if (!words.some((word) => word === 'vd' || word === 'van' || word === 'v')) return words;
+  return words
+    .join(' ')
+    .replace(/\b(?:vd|(?:v|van) (?:d|de|den|der)) (?=\p{L})/gu, 'vd')
+    .split(' ');
+}
+
+/** The additional words that arise by {@link abbreviate}. */
+export function abbreviated(words: readonly string[]): readonly string[] {
+  return abbreviate(words).filter((word) => !words.includes(word));
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { uncountedWarning } from '../directory/directory.ts';
 import { emptiableFields, toEntry } from '../directory/entry.ts';
 import { codeSpellings } from '../directory/code-spellings.ts';
-import { WEAK, type Match } from '../directory/scoring.ts';
+import { WEAK, type Match } from '../directory/match.ts';
 import { invalidInput } from '../errors.ts';
 import { narrow } from '../http-client/call.ts';
 import type { Fields, Page, Provider } from '../providers/provider.ts';

@@ -1,5 +1,5 @@
 import type { Entry } from '../directory/entry.ts';
-import type { Match } from '../directory/scoring.ts';
+import type { Match } from '../directory/match.ts';
 import { isRecord } from '../text.ts';
 import type { Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
 

@@ -44,6 +44,8 @@ export interface ProviderKit {
   customer(n: number): Fields;
   /** Where else a customer is found: by a phone number and by a city. */
   findable(phone: string, city: string): Fields;
+  /** The field for the name of a person at a company, where there is one. */
+  readonly contact?: string;
   /** A customer with the fewest fields that a create needs, besides its name and its email. */
   minimal(name: string, email: string): Fields;
   readonly externalIdField: string;

@@ -38,6 +38,7 @@ export const kit: ProviderKit = {
     ],
   }),
   findable: (phone, city) => ({ office_phone: phone, address_string: `Kerkstraat 12, 3511 AB ${city}` }),
+  contact: 'individual_name',
   minimal: (name, email) => ({ company_name: name, email }),
   externalIdField: 'external_id',
   nameField: { field: 'company_name', stored: 'company_name' },

@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connect, type Connection } from '../../support/client.ts';
+import type { Fields } from '../../support/provider-kit.ts';
+import { kits } from '../../support/providers.ts';
+import { openScene, rowsOf } from './scene.ts';
+
+/** The score of a match that is certain, of one that is only similar, and of one that only shares a word. */
+const RANGES = { exact: [0.8, 1], similar: [0.5, 0.79], weak: [0, 0.49] } as const;
+type Likeness = keyof typeof RANGES;
+
+describe.each(kits)('find among people and companies at $title', (kit) => {
+  const scene = openScene(kit);
+  let server: Connection;
+
+  /** What a server has read it knows for a minute, so each test has its own. */
+  beforeEach(async () => {
+    server = await connect({ ...scene.environment, CUSTOMERS_CONFIRM: 'never' });
+  });
+  afterEach(() => server.close());
+
+  async function store(names: readonly string[], more: (name: string) => Fields = () => ({})): Promise<void> {
+    for (const [n, name] of names.entries()) {
+      const customer = { ...kit.minimal(name, `post@one-${n}.example`), ...more(name), allow_duplicate: true };
+      const { isError, text } = await scene.call('create_customer', customer, server);
+      expect(isError, text).toBe(false);
+    }
+  }
+
+  async function rows(find: string): Promise<{ name: string; score: number; matched: unknown }[]> {
+    const { data, isError, text } = await scene.call('search_customer', { find }, server);
+    expect(isError, text).toBe(false);
+    return rowsOf(data).map(({ customer, score, matched }) => ({
+      name: String(Object(customer)[kit.nameField.stored]),
+      score: Number(score),
+      matched,
+    }));
+  }
+
+  /** Expects this customer first, with a score for this likeness. */
+  async function expectFirst(find: string, name: string, likeness: Likeness): Promise<void> {
+    const [first] = await rows(find);
+    expect(first?.name, find).toBe(name);
+    expect(first?.matched, find).not.toEqual([]);
+    expectScore(find, first?.score ?? 0, likeness);
+  }
+
+  async function expectNone(find: string, likeness: Likeness): Promise<void> {
+    for (const { score, name } of await rows(find))
+      expect([find, name, score], find).toEqual([find, name, below(likeness)]);
+  }
+
+  function expectScore(find: string, score: number, likeness: Likeness): void {
+    const [min, max] = RANGES[likeness];
+    expect(score, find).toBeGreaterThanOrEqual(min);
+    expect(score, find).toBeLessThanOrEqual(max);
+  }
+
+  const below = (likeness: Likeness): unknown => expect.toSatisfy((score: number) => score < RANGES[likeness][0]);
+
+  it('takes spellings of a name for the name', async () => {
+    const spellings: Readonly<Record<string, readonly string[]>> = {
+      "Van 't Hof Techniek": ['van het Hof Techniek', 'van ’t hof techniek', 'Van t Hof Techniek'],
+      'Patrick O’Brien': ["patrick o'brien", 'Patrick OʼBrien', 'Patrick OBrien', 'Mr Patrick O`Brien'],
+      'Hansen Byg A/S': ['Hansen Byg', 'hansen byg as'],
+      'Cave Remich S.à r.l.': ['cave remich sarl', 'Cave Remich'],
+      'De Graaf B.V. i.o.': ['de Graaf BV', 'De Graaf'],
+      'Pieter Vermeulen': ['de heer Pieter Vermeulen', 'dhr. Pieter Vermeulen', 'Vermeulen, Pieter'],
+      'Sabine Kraus': ['Frau Sabine Kraus', 'Mevrouw Sabine Kraus'],
+      'García y Hijos SL': ['Garcia Hijos', 'garcia y hijos'],
+      '🌸🌸': ['🌸🌸', '🌸'],
+    };
+    await store([...Object.keys(spellings), 'Vermeulen Transport', 'Hof van Holland', 'Kraus & Zonen']);
+    for (const [name, typed] of Object.entries(spellings))
+      for (const text of typed) await expectFirst(text, name, 'exact');
+  });
+
+  it('takes initials for similar, written together or apart, and each word once', async () => {
+    await store(['Jan Peter Jansen', 'W.H. Kuipers', 'Jansen Bakkerij', 'Martin Meier', 'M. Koster', 'Meier & Koster']);
+    for (const typed of ['J.P. Jansen', 'J. P. Jansen', 'Jansen, J.P.', 'J. Jansen'])
+      await expectFirst(typed, 'Jan Peter Jansen', 'similar');
+    await expectFirst('Willem Kuipers', 'W.H. Kuipers', 'similar');
+    await expectFirst('Willem Hendrik Kuipers', 'W.H. Kuipers', 'similar');
+    await expectFirst('M. Meier', 'Martin Meier', 'similar');
+    await expectFirst('Jan Jansen', 'Jan Peter Jansen', 'exact');
+    expect((await rows('Jan Jansen')).map(({ name }) => name)).not.toContain('Jansen Bakkerij');
+  });
+
+  it('does not take one letter for a word', async () => {
+    await store(['Sanders Bouw', 'Sluis Techniek', 'Terpstra Verhuur'], () =>
+      kit.findable('+31 73 123 45 67', "'s-Hertogenbosch"),
+    );
+    await expectNone('S-9999', 'weak');
+    await expectNone('S. Terpstra', 'exact');
+    for (const typed of ["'s-Hertogenbosch", 's-Hertogenbosch', '’s Hertogenbosch'])
+      expect(
+        (await rows(typed)).map(({ score }) => score >= 0.8),
+        typed,
+      ).toEqual([true, true, true]);
+  });
+
+  it('takes another number for another name', async () => {
+    await store(['Bureau 1010', 'Filiaal 12', 'Filiaal 13', 'Studio 3000']);
+    await expectNone('Bureau 1100', 'similar');
+    await expectFirst('Filiaal 12', 'Filiaal 12', 'exact');
+    expect(await rows('Filiaal 12')).toHaveLength(1);
+    await expectNone('Filiaal 14', 'similar');
+  });
+
+  it('reads numbers and letters together and apart', async () => {
+    await store(['Bakkerij Noord'], () => kit.findable('+31 20 1112233', 'Utrecht'));
+    await store(['Studio 3M', 'C1000 Zuid']);
+    for (const typed of ['3511AB', '3511 AB', '3511ab Utrecht', 'Kerkstraat 12, Utrecht'])
+      await expectFirst(typed, 'Bakkerij Noord', 'exact');
+    await expectFirst('studio 3 m', 'Studio 3M', 'exact');
+    await expectFirst('C 1000 Zuid', 'C1000 Zuid', 'exact');
+  });
+
+  it('shows the name that was typed before others that are the same after folding', async () => {
+    const names = ['Müller GmbH', 'MULLER', 'Mueller AG', 'Müller'];
+    await store(names);
+    for (const name of names) await expectFirst(name, name, 'exact');
+    await expectFirst('mueller ag', 'Mueller AG', 'exact');
+  });
+
+  it('lets the typed name decide between customers with one email', async () => {
+    const names = ['Anker Noord', 'Anker Zuid', 'Anker West'];
+    for (const name of names)
+      await scene.call(
+        'create_customer',
+        { ...kit.minimal(name, 'post@anker.example'), allow_duplicate: true },
+        server,
+      );
+    for (const name of names) {
+      const [first] = await rows(`${name} <post@anker.example>`);
+      expect(first).toMatchObject({ name, score: 1 });
+    }
+  });
+
+  it('shows a code with lost zeros beside addresses that contain its number', async () => {
+    for (let n = 1; n <= 6; n += 1)
+      await scene.call(
+        'create_customer',
+        {
+          ...kit.minimal(`Anker ${'ABCDEFG'.charAt(n)}`, `post-${n}@a.example`),
+          ...kit.findable('020 7654321', `Dorp 124`),
+        },
+        server,
+      );
+    const coded = { ...kit.minimal('Coded', 'post@coded.example'), [kit.externalIdField]: '000124' };
+    await scene.call('create_customer', coded, server);
+    await expectFirst('124', 'Coded', 'similar');
+    await expectFirst('000124', 'Coded', 'exact');
+  });
+
+  it.runIf(kit.contact !== undefined)('does not make one name of two', async () => {
+    const people: Readonly<Record<string, string>> = {
+      'Smits & Willems': 'Wouter van Wijk',
+      'Bakkerij Groen': 'Anna Smits',
+      'De Boer Advies': 'Wouter Smidt',
+    };
+    await store(Object.keys(people), (name) => ({ [kit.contact ?? '']: people[name] }));
+    await expectNone('Wouter Willems', 'exact');
+    await expectNone('Anna Groen', 'exact');
+    await expectFirst('Wouter van Wijk', 'Smits & Willems', 'exact');
+    await expectFirst('Wouter van Wijk, Smits & Willems', 'Smits & Willems', 'exact');
+    await expectFirst('Anna Smits', 'Bakkerij Groen', 'exact');
+    await expectFirst('Smits Willems', 'Smits & Willems', 'exact');
+  });
+});
