@@ -78,11 +78,11 @@ export class Directory {
     return { matches, complete: isRead && warnings.length === 0, warnings: [...warnings] };
   }
 
-  /** The number of customers that are not archived; `undefined` if the call is too short to count them. */
-  async count(call: Call): Promise<number | undefined> {
+  /** The number of customers, with or without archived ones; `undefined` if the call is too short to count them. */
+  async count(archived: boolean, call: Call): Promise<number | undefined> {
     if (!(await this.#refresh(call).catch(() => false)) || this.#warnings.length > 0) return undefined;
     let count = 0;
-    for (const { archived } of this.#index.entries()) if (!archived) count += 1;
+    for (const entry of this.#index.entries()) if (archived || !entry.archived) count += 1;
     return count;
   }
 

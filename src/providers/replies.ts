@@ -40,7 +40,9 @@ export function readPaging(
   const nextCursor = values(cursorName).map(textOf)[0];
   const flags = values('has_more', 'has_next');
   const hasMore = flags.length === 0 ? nextCursor !== undefined : flags.includes(true);
-  const [total] = values('total_count', 'total').filter((value) => typeof value === 'number');
+  const [total] = values('total_count', 'total').filter(
+    (value): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
+  );
   return { hasMore, nextCursor: hasMore ? nextCursor : undefined, total };
 }
 
@@ -56,6 +58,28 @@ export function endCircle(title: string, page: Page, cursor: string | undefined)
   if (page.nextCursor !== cursor) return page;
   const warning = `${title} returned this page as its own next page, so the list ends here; there may be more customers.`;
   return { ...page, hasMore: false, nextCursor: undefined, warnings: [...page.warnings, warning] };
+}
+
+/** For each argument of a search by which customers can be compared, whether a customer is one of those asked for. */
+export type Filters = Readonly<Record<string, (customer: ProviderCustomer, asked: string) => boolean>>;
+
+/**
+ * The page without customers that its filters exclude, and without their total: shown to an agent that asked for one email, a
+ * stranger would count as its owner.
+ */
+export function omitStrangers(
+  title: string,
+  page: Page,
+  { query, filters }: { readonly query: Fields; readonly filters: Filters },
+): Page {
+  const asked = Object.keys(filters).filter((name) => textOf(query[name]) !== undefined);
+  const customers = page.customers.filter((customer) =>
+    asked.every((name) => filters[name]?.(customer, String(query[name])) ?? true),
+  );
+  const omitted = page.customers.length - customers.length;
+  if (omitted === 0) return page;
+  const warning = `${title} also listed ${omitted} that do not match ${asked.join(' and ')}; they are omitted.`;
+  return { ...page, customers, total: undefined, warnings: [...page.warnings, warning] };
 }
 
 /**

@@ -15,6 +15,20 @@ export function distinctPart(name: string): string | undefined {
   return (part.length >= MIN_PART ? part : longest(plain.split(/[^\p{L}\p{N}]+/u))) || undefined;
 }
 
+/** Whether a text contains another one in any spelling of its letters. */
+export function containsPart(text: string, part: string): boolean {
+  const plain = (given: string): string =>
+    given
+      .normalize('NFKD')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, '');
+  return plain(text).includes(plain(part));
+}
+
+export function isSameEmail(one: string, other: string): boolean {
+  return emailSpellings(one.toLowerCase()).includes(other.toLowerCase());
+}
+
 /** The spellings in which an email may be stored: all in lower case or only the domain, which is in Unicode or in punycode. */
 export function emailSpellings(email: string): readonly string[] {
   const at = email.lastIndexOf('@');

@@ -134,7 +134,8 @@ async function withExternalIds(matches: readonly Match[], { ids }: ToolContext):
 }
 
 /** A page of the provider's own list, with its own filters. The first page states the total number. */
-async function list(filters: Fields, { provider, ids, directory, call }: ToolContext): Promise<Fields> {
+async function list(filters: Fields, context: ToolContext): Promise<Fields> {
+  const { provider, ids, call } = context;
   const { limitField, cursorField, totalFilter } = provider.traits;
   const isFirst = filters[cursorField] === undefined;
   const query = {
@@ -145,10 +146,11 @@ async function list(filters: Fields, { provider, ids, directory, call }: ToolCon
   const page: Page = await provider.searchCustomers(query, call);
   const { customers, hasMore, nextCursor, warnings } = page;
   const isAll = isFirst && !hasMore && warnings.length === 0;
-  const counts = isFirst && totalFilter === undefined && page.total === undefined && !isAll;
-  const total =
-    page.total ??
-    (isAll ? customers.length : counts ? await directory.count(narrow(call, { withinMs: COUNT_MS })) : undefined);
+  // A full page may have a successor that the provider does not announce.
+  const isShort = customers.length < Number(query[limitField]);
+  const stated = isAll && isShort ? customers.length : (plausibleTotal(page) ?? (isAll ? customers.length : undefined));
+  const counts = isFirst && stated === undefined && isOfAll(filters, provider);
+  const total = counts ? await countAll(filters, context) : stated;
   const notes = [
     ...(customers.length === 0 ? missNotes(filters, provider) : []),
     // What the page lacks is the reason why the customers cannot be counted.
@@ -162,6 +164,24 @@ async function list(filters: Fields, { provider, ids, directory, call }: ToolCon
     ...(total !== undefined && { total }),
     ...(notes.length > 0 && { warnings: notes }),
   };
+}
+
+/** The total, unless there are more rows than that. */
+function plausibleTotal({ customers, hasMore, total }: Page): number | undefined {
+  return total !== undefined && total >= customers.length + Number(hasMore) ? total : undefined;
+}
+
+/** Whether the filters exclude no customer, and the agent did not decline the total. */
+function isOfAll(filters: Fields, { traits }: Provider): boolean {
+  const { limitField, archivedFilter, totalFilter } = traits;
+  return Object.entries(filters).every(
+    ([name, value]) => [limitField, archivedFilter].includes(name) || (name === totalFilter && value !== false),
+  );
+}
+
+function countAll(filters: Fields, { provider, directory, call }: ToolContext): Promise<number | undefined> {
+  const archived = filters[provider.traits.archivedFilter ?? ''] === true;
+  return directory.count(archived, narrow(call, { withinMs: COUNT_MS }));
 }
 
 /** For exact filters that found nothing: what they do not search. */

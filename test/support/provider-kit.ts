@@ -90,6 +90,8 @@ export interface ProviderKit {
   answer(document: object): object;
   /** The answer to a list that shows these rows. With a cursor, there is more, from there. */
   list(rows: unknown, cursor?: string): unknown;
+  /** The search arguments that rows can be compared with, and what they compare, in the stored documents. */
+  readonly exact: Readonly<Record<string, string>>;
   /** A search for a name or an external id. */
   searchFor(text: string): Fields;
   /** Arguments of the wrong type, format or length, beside those that make the call complete, and the path to blame. */

@@ -5,8 +5,8 @@ import { isRecord } from '../../text.ts';
 import type { AccountNames } from '../account.ts';
 import { CustomerClient, withHeaders, type Connection } from '../customer-client.ts';
 import type { CreateResult, Changes, Nearby, Page, Provider, ProviderCustomer, Traits } from '../provider.ts';
-import { collect, endCircle, unwrap, walkPages } from '../replies.ts';
-import { distinctPart, emailSpellings } from '../spelling.ts';
+import { collect, endCircle, isSameId, omitStrangers, unwrap, walkPages, type Filters } from '../replies.ts';
+import { distinctPart, emailSpellings, isSameEmail } from '../spelling.ts';
 import { dayzeroDocuments, dayzeroMeanings } from './documents.ts';
 import { parseError, readCustomer, readDocument, readPage } from './replies.ts';
 
@@ -25,6 +25,12 @@ const LOOKUP_PAGE = 100;
 const MAX_PAGE = 1_000;
 const MAX_LOOKUP_PAGES = 100;
 const MAX_SEARCH = 200;
+
+const filters: Filters = {
+  id: ({ id }, asked) => isSameId(id, asked),
+  email: ({ fields: { email } }, asked) => typeof email === 'string' && isSameEmail(email, asked),
+  status: ({ document: { status } }, asked) => status === undefined || status === asked,
+};
 
 const traits: Traits = {
   meanings: dayzeroMeanings,
@@ -123,7 +129,8 @@ export class DayZero implements Provider<Documents> {
   }
 
   async searchCustomers(query: z.output<Documents['search']>, call: Call): Promise<Page> {
-    return endCircle(this.title, await this.#page(query, call), query.cursor);
+    const page = omitStrangers(this.title, await this.#page(query, call), { query, filters });
+    return endCircle(this.title, page, query.cursor);
   }
 
   listCustomers(cursor: string | undefined, call: Call): Promise<Page> {

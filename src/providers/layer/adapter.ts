@@ -2,11 +2,21 @@ import type { z } from 'zod';
 import { CustomerError } from '../../errors.ts';
 import type { Call } from '../../http-client/call.ts';
 import { path } from '../../http-client/request.ts';
+import { textOf } from '../../text.ts';
 import type { AccountNames } from '../account.ts';
 import { CustomerClient, type Connection } from '../customer-client.ts';
 import type { CreateResult, Changes, Fields, Nearby, Page, Provider, ProviderCustomer, Traits } from '../provider.ts';
-import { collect, endCircle, notChanged, notUnderstood, unwrap, walkPages } from '../replies.ts';
-import { distinctPart } from '../spelling.ts';
+import {
+  collect,
+  endCircle,
+  notChanged,
+  notUnderstood,
+  omitStrangers,
+  unwrap,
+  walkPages,
+  type Filters,
+} from '../replies.ts';
+import { containsPart, distinctPart } from '../spelling.ts';
 import { layerDocuments, layerMeanings } from './documents.ts';
 import { notesName, parseError, readCustomer, readDocument, readPage } from './replies.ts';
 import { withTokens, type Tokens } from './tokens.ts';
@@ -22,11 +32,19 @@ type Documents = typeof layerDocuments;
 const NOT_OFFERED: ReadonlySet<number | undefined> = new Set([404, 405, 501]);
 /** The maximum number of pages of customers that share a part of a name. */
 const MAX_NAMED_PAGES = 5;
+const MAX_LISTED_PAGES = 200;
 /** The documentation does not limit the page size, so this size is tried first. */
 const MAX_PAGE = 1_000;
 
 /** Fields that the page of PATCH (https://docs.layerfi.com/api-reference/v1/patch-update-customer) omits. */
 const PUT_ONLY: ReadonlySet<string> = new Set(['external_id', 'tags']);
+
+const filters: Filters = {
+  external_id: ({ externalId }, asked) => externalId === asked,
+  external_id_contains: ({ externalId = '' }, asked) => containsPart(externalId, asked),
+  name: (customer, asked) => namesOf(customer).some((name) => containsPart(name, asked)),
+  name_contains: (customer, asked) => namesOf(customer).some((name) => containsPart(name, asked)),
+};
 
 const traits: Traits = {
   meanings: layerMeanings,
@@ -173,7 +191,8 @@ export class Layer implements Provider<Documents> {
   }
 
   async searchCustomers(query: z.output<Documents['search']>, call: Call): Promise<Page> {
-    return endCircle(this.title, await this.#page(query, call), query.cursor);
+    const page = omitStrangers(this.title, await this.#page(query, call), { query, filters });
+    return endCircle(this.title, page, query.cursor);
   }
 
   async listCustomers(cursor: string | undefined, call: Call): Promise<Page> {
@@ -206,13 +225,26 @@ export class Layer implements Provider<Documents> {
 
   /** Layer has no look-up by external id, but the list filters by it; archived ones have it still. */
   async findByExternalId(externalId: string, call: Call): Promise<readonly ProviderCustomer[]> {
-    const page = await this.searchCustomers({ external_id: externalId, include_archived: true }, call);
-    const found = page.customers
-      .filter((customer) => customer.externalId === externalId)
-      .toSorted((a, b) => Number(a.state !== 'active') - Number(b.state !== 'active'));
+    const page = await this.#page({ external_id: externalId, include_archived: true }, call);
+    const found = activeFirst(page.customers.filter((customer) => customer.externalId === externalId));
     // It may be among the rows that could not be read.
     if (found.length === 0 && page.warnings.length > 0) throw notUnderstood(this.title);
-    return found;
+    // Customers with other external ids: the filter was ignored.
+    return found.length === 0 && page.customers.length > 0 ? this.#findInList(externalId, call) : found;
+  }
+
+  async #findInList(externalId: string, call: Call): Promise<readonly ProviderCustomer[]> {
+    const { customers, complete } = await collect(
+      walkPages(this.title, MAX_LISTED_PAGES, (cursor) => this.listCustomers(cursor, call)),
+    );
+    const found = customers.filter((customer) => customer.externalId === externalId);
+    if (found.length === 0 && !complete)
+      throw new CustomerError(
+        'unavailable',
+        'Layer ignored the filter by external_id, and its customer list could not be read completely.',
+        { advice: 'Try again later.' },
+      );
+    return activeFirst(found);
   }
 
   /** The list can filter by names only. It cannot search for an email, but its rows contain one. */
@@ -243,6 +275,14 @@ export class Layer implements Provider<Documents> {
     if (changed && changed.state !== (action === 'archive' ? 'archived' : 'active')) throw notChanged(this.title);
     return changed;
   }
+}
+
+function namesOf({ fields }: ProviderCustomer): readonly string[] {
+  return traits.identity.names.flatMap((name) => textOf(fields[name]) ?? []);
+}
+
+function activeFirst(customers: readonly ProviderCustomer[]): readonly ProviderCustomer[] {
+  return customers.toSorted((a, b) => Number(a.state !== 'active') - Number(b.state !== 'active'));
 }
 
 /** Whether a call itself is not supported, regardless of its content. */

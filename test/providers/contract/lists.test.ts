@@ -70,6 +70,45 @@ describe.each(kits)('lists of $title', (kit) => {
     }
   });
 
+  it('show no strangers where the provider ignores a filter', async () => {
+    const made = [await create(fresh().few, fresh().id), await create(fresh().few, fresh().id)];
+    const [one, two] = made.map((id) => stored(id));
+    for (const [filter, field] of Object.entries(kit.exact)) {
+      // Notify answers its search with one customer.
+      scene.standIn.fault({ on: kit.lookUp ?? 'list', act: { status: 200, body: kit.list([two, one], 'more') } });
+      scene.standIn.fault({ on: kit.lookUp ?? 'list', act: { status: 200, body: kit.list([two]) } });
+      const asked = { [filter]: Object(one)[field] };
+      const { data } = await call('search_customer', asked);
+      expect(ids(data), filter).toEqual([made[0]]);
+      if (kit.lookUp !== undefined) break;
+      expect(data, filter).toMatchObject({
+        has_more: true,
+        warnings: [expect.stringContaining(`not match ${filter}`)],
+      });
+      expect(data, filter).not.toHaveProperty('total');
+      expect(ids((await call('search_customer', asked)).data), filter).toEqual([]);
+    }
+  });
+
+  it('whose total cannot be right, or is missing, are counted', async () => {
+    const made = [];
+    for (let n = 1; n <= 5; n += 1) made.push(await create(fresh().few));
+    const limit = { [kit.limitField]: 2 };
+    const rows = made.slice(0, 2).map((id) => stored(id));
+    for (const total of [undefined, null, 0, 1, 2, -1, 2.5, 'many', '5', 1e300]) {
+      const page = kit.list(rows, 'more');
+      const counts = { total_count: total };
+      const body = { ...Object(page), ...counts, meta: { pagination: { has_more: true, cursor: 'more', ...counts } } };
+      const server = await connect(scene.environment);
+      scene.standIn.fault({ on: 'list', act: { status: 200, body } });
+      const { data } = await scene.call('search_customer', limit, server);
+      await server.close();
+      expect(data, String(total)).toMatchObject({ has_more: true, total: 5 });
+    }
+    answer({ ...Object(kit.list(rows)), total_count: 99, meta: { pagination: { has_more: false, total_count: 99 } } });
+    expect(await found({ [kit.limitField]: 9 })).toMatchObject({ has_more: false, total: 2 });
+  });
+
   it('that have more pages but no cursor end with a warning', async () => {
     const page = JSON.stringify(kit.list([stored(await create(fresh().few))], 'none'));
     answer(JSON.parse(page.replace('"none"', 'null').replace(/(?<="href":")[^"]*/, 'https://else.example/')));

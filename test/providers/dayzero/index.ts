@@ -63,6 +63,7 @@ export const kit: ProviderKit = {
   answer: (document) => ({ data: document }),
   cursorField: 'cursor',
   list: (rows, cursor = '') => ({ items: rows, next_cursor: cursor || null, has_more: cursor !== '' }),
+  exact: { id: 'id', email: 'email' },
   searchFor: (search) => ({ search }),
   wrong: [
     { tool: 'create_customer', given: { email: 'no address' }, path: 'email' },

@@ -68,6 +68,12 @@ export const kit: ProviderKit = {
     data: rows,
     meta: { pagination: { sort_by: 'id', sort_order: 'ASC', cursor: cursor || null, has_more: cursor !== '' } },
   }),
+  exact: {
+    external_id: 'external_id',
+    external_id_contains: 'external_id',
+    name: 'company_name',
+    name_contains: 'company_name',
+  },
   searchFor: (name) => ({ name }),
   wrong: [
     { tool: 'create_customer', given: { email: 5 }, path: 'email' },

@@ -275,9 +275,9 @@ describe('Layer', () => {
     });
 
     it('shows the total where Layer counts', async () => {
-      const pagination = { sort_by: 'id', sort_order: 'ASC', cursor: null, has_more: false, total_count: 42 };
+      const pagination = { sort_by: 'id', sort_order: 'ASC', cursor: 'c-2', has_more: true, total_count: 42 };
       standIn.fault({ on: 'list', act: { status: 200, body: { data: [], meta: { pagination } } } });
-      expect((await server.call('search_customer')).data).toEqual({ customers: [], has_more: false, total: 42 });
+      expect((await server.call('search_customer')).data).toMatchObject({ has_more: true, total: 42 });
     });
 
     it('quotes Layer about an unknown cursor', async () => {

@@ -74,6 +74,7 @@ export const kit: ProviderKit = {
     count: Array.isArray(rows) ? rows.length : 0,
     links: { previous: null, next: cursor === undefined ? null : { href: `/v2/customers?from=${cursor}` } },
   }),
+  exact: { Customer: 'customerCode' },
   searchFor: (code) => ({ Customer: code }),
   wrong: [
     { tool: 'create_customer', given: { CustomerCode: 'x'.repeat(251) }, path: 'CustomerCode' },
