@@ -259,6 +259,9 @@ describe.each(sharedEngines)('customers-mcp doctor, with rows on $name that are 
     expect(stdout).toContain(keyOfId('broken'));
     expect(stdout).toContain('clock was ahead');
     expect(stdout).not.toMatch(/done-|busy-/);
+    expect(stdout).not.toContain('CUSTOMERS_TOOLS');
+    const few = { ...environment, CUSTOMERS_TOOLS: 'search_customer,create_customer' };
+    expect((await doctor(few)).stdout).toMatch(/link_customer.* not offer link_customer; see .*CUSTOMERS_TOOLS/);
     await close();
   });
 

@@ -71,7 +71,7 @@ async function checkAudit(audit: NonNullable<Runtime['audit']>): Promise<Check> 
   };
 }
 
-async function checkProvider({ provider, timeoutMs }: ServerContext, signal: AbortSignal): Promise<Check[]> {
+async function checkProvider({ provider, timeoutMs, tools }: ServerContext, signal: AbortSignal): Promise<Check[]> {
   const { title, traits } = provider;
   const stats: CallStats = { attempt: 0, status: undefined };
   const problem = await provider.searchCustomers({ [traits.limitField]: 1 }, startCall(signal, timeoutMs, stats)).then(
@@ -82,11 +82,11 @@ async function checkProvider({ provider, timeoutMs }: ServerContext, signal: Abo
     },
   );
   const refused = problem?.kind === 'unauthorized' || problem?.kind === 'forbidden';
-  if (problem && !refused) return [{ check: 'provider', ok: false, found: problem.message }];
+  if (problem && !refused) return [{ check: 'provider', ok: false, found: problem.messageFor(tools) }];
   return [
     { check: 'provider', ok: true, found: `${title} answers.` },
     refused
-      ? { check: 'credentials', ok: false, found: problem.message }
+      ? { check: 'credentials', ok: false, found: problem.messageFor(tools) }
       : { check: 'credentials', ok: true, found: `${title} accepts them.` },
     compareClocks(title, Date.parse(stats.date ?? '') - Date.now()),
   ];

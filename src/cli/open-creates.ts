@@ -13,20 +13,28 @@ const LEASED_TOO_LONG = 'leased while a clock was ahead; the lease counts as ove
 
 /** The unresolved rows of one account, one check per kind. With `settle`, looks up their customers at the provider first. */
 export async function checkOpenCreates(context: ServerContext, settle: boolean, signal: AbortSignal): Promise<Check[]> {
-  const { creates, timeoutMs, provider } = context;
+  const { creates, timeoutMs, provider, tools } = context;
   try {
     const resolved = settle ? await resolveAll(creates, () => startCall(signal, timeoutMs)) : 0;
     const { open, conflict, damaged } = await creates.unresolved(MAX_SHOWN);
     const checks = [
-      ...checkOf(open, (rows) => `${open.total} open: ${rows}`, settle ? openRemedy(provider) : LOOK_UP),
-      ...checkOf(conflict, (rows) => `several customers match ${rows}`, conflictRemedy(provider)),
-      ...checkOf(damaged, (rows) => `${damaged.total} cannot be read: ${rows}`, damagedRemedy(provider)),
+      ...checkOf(
+        open,
+        (rows) => `${open.total} open: ${rows}`,
+        settle ? offered(openRemedy(provider), tools) : LOOK_UP,
+      ),
+      ...checkOf(conflict, (rows) => `several customers match ${rows}`, offered(conflictRemedy(provider), tools)),
+      ...checkOf(
+        damaged,
+        (rows) => `${damaged.total} cannot be read: ${rows}`,
+        offered(damagedRemedy(provider), tools),
+      ),
     ];
     const [first = { check: 'open creates', ok: true, found: 'none is open' } as const, ...others] = checks;
     return [settle ? { ...first, found: `${resolved} settled, ${first.found}` } : first, ...others];
   } catch (error) {
     if (!(error instanceof CustomerError)) throw error;
-    return [{ check: 'open creates', ok: false, found: error.message }];
+    return [{ check: 'open creates', ok: false, found: error.messageFor(tools) }];
   }
 }
 
@@ -64,6 +72,14 @@ function toCheckedRow({ key, intent, externalId, leasedTooLong }: UnresolvedRow)
 }
 
 const LOOK_UP = 'Run customers-mcp doctor --settle to look them up at the provider.';
+
+/** A remedy, with the settings to change if it names tools that this server does not offer. */
+function offered(remedy: string, tools: ServerContext['tools']): string {
+  const named = remedy.match(/\b[a-z]+_customers?\b/g) ?? [];
+  const missing = [...new Set(named)].filter((name) => !tools.some((tool) => tool.name === name));
+  if (missing.length === 0) return remedy;
+  return `${remedy} With these settings the server does not offer ${missing.join(' and ')}; see CUSTOMERS_READ_ONLY and CUSTOMERS_TOOLS.`;
+}
 
 type AnyProvider = ServerContext['provider'];
 
