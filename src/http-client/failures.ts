@@ -45,7 +45,7 @@ export interface Failed {
 export const CHECK_ID: Advice = [
   {
     tool: 'search_customer',
-    text: 'Check the id, or use search_customer to find the customer.',
+    text: 'Check the id, or use search_customer with find set to the name or email.',
     otherwise: 'Check the id.',
   },
 ];

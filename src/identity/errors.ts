@@ -101,7 +101,7 @@ export function looksTheSame(
 ): CustomerError {
   const who = similar.length === 1 ? 'a customer' : `${similar.length} customers`;
   const links = externalId !== undefined && externalIdKeptBy === 'ledger';
-  const use = 'If it is the same customer, use its customer_id.';
+  const use = 'If it is the same customer, do not create it again: candidates has its customer_id.';
   const link = `If it is the same customer, link it to this ${field} with link_customer.`;
   const same = links ? { tool: 'link_customer', text: link, otherwise: use } : use;
   const what = `${title} already has ${who} with this email or name.`;

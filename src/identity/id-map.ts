@@ -169,9 +169,19 @@ export class IdMap {
     const what = `No ${title} customer has the ${traits.externalIdField} ${JSON.stringify(externalId)}.`;
     const advice =
       traits.externalIdKeptBy === 'provider'
-        ? [{ tool: 'search_customer', text: 'Use search_customer to find it.', otherwise: ASK_WHICH }]
+        ? [
+            {
+              tool: 'search_customer',
+              text: 'Use search_customer with find set to the name or email.',
+              otherwise: ASK_WHICH,
+            },
+          ]
         : [
-            { tool: 'search_customer', text: 'Use search_customer to find it by email.', otherwise: ASK_WHICH },
+            {
+              tool: 'search_customer',
+              text: 'Use search_customer with find set to the name or email.',
+              otherwise: ASK_WHICH,
+            },
             { tool: 'link_customer', text: 'Then use link_customer to link the two.' },
           ];
     return new CustomerError('not_found', what, { advice });

@@ -32,7 +32,7 @@ export class Links {
   async link(externalId: string, customer: ProviderCustomer, call: Call): Promise<Linked> {
     if (customer.state === 'deleted') {
       throw new CustomerError('not_found', `The customer ${customer.id} is deleted, so it was not linked.`, {
-        advice: [{ tool: 'search_customer', text: 'Use search_customer to find another.' }],
+        advice: [{ tool: 'search_customer', text: 'Use search_customer with find to get another.' }],
       });
     }
     return this.#attempts.runExclusiveFor(externalId, call, () => this.#link(externalId, customer, call));

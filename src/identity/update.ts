@@ -227,6 +227,8 @@ function isKind(error: unknown, kind: ErrorKind): error is CustomerError {
 
 function notFound({ title }: Provider, id: string, why: string): CustomerError {
   return new CustomerError('not_found', `The ${title} customer ${id} ${why}.`, {
-    advice: [{ tool: 'search_customer', text: 'Use search_customer to find the right one.' }],
+    advice: [
+      { tool: 'search_customer', text: 'Use search_customer with find set to the name or email to get the right one.' },
+    ],
   });
 }

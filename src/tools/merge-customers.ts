@@ -81,7 +81,7 @@ function mergeOf(stays: ProviderCustomer, goes: ProviderCustomer, title: string)
 }
 
 function sameTwice(): CustomerError {
-  const message = 'must be a different customer';
+  const message = 'must be the ID of another customer, the duplicate to archive';
   return invalidInput([{ path: 'customer_to_archive_id', message }]);
 }
 
@@ -90,7 +90,10 @@ function notActive(customer: ProviderCustomer, title: string): CustomerError {
     'conflict',
     `The ${title} customer ${nameOf(customer)} is archived, so nothing was merged.`,
     {
-      advice: 'It may have been merged before.',
+      advice: [
+        'It may have been merged before.',
+        { tool: 'restore_customer', text: 'If not, call restore_customer for it, then merge again.' },
+      ],
     },
   );
 }

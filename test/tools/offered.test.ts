@@ -32,11 +32,12 @@ describe.each(kits)('$title names only tools that are offered', (kit) => {
 
   it('when only customers are read by id', async () => {
     const offered = ['get_customer'];
-    const { standIn, some } = await servers(kit, offered);
+    const { standIn, some, all } = await servers(kit, offered);
     for (const args of [{ customer_id: '00000000-0000-4000-8000-000000000000' }, { [id]: 'none' }]) {
       const answer = await some.call('get_customer', args);
       expect(kindOf(answer)).toBe('not_found');
       expect(answer.text).toMatch(/Ask the user|Check the id/);
+      expect((await all.call('get_customer', args)).text).toContain('search_customer with find');
       namesOnly(offered, answer.text);
     }
     standIn.fault({ on: 'get', act: 'html', times: Infinity });
@@ -49,6 +50,7 @@ describe.each(kits)('$title names only tools that are offered', (kit) => {
     expect(kindOf(await all.call('create_customer', one))).toBe('created');
     const twin = await some.call('create_customer', { ...one, [id]: 'o-2' });
     expect(kindOf(twin)).toBe('possible_duplicate');
+    expect(twin.text).toMatch(/do not create it again.*\n.*customer_id/);
     namesOnly(offered, twin.text);
     const clash = await some.call('create_customer', {
       ...minimal('Hilbert Hotels', 'david@hilbert.example'),
