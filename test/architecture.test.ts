@@ -137,6 +137,8 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
       'http-client/call.ts',
       'http-client/retry.ts',
       'identity/difference.ts',
+      'identity/errors.ts',
+      'identity/recognition.ts',
       'log.ts',
       'providers/external-id.ts',
       'text.ts',

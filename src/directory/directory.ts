@@ -4,8 +4,10 @@ import type { Page, Provider, ProviderCustomer } from '../providers/provider.ts'
 import { CustomerIndex } from './customer-index.ts';
 import { emptiableFields, toEntry, type Entry } from './entry.ts';
 import { startPass, type Pass } from './pass.ts';
+import { KnownCustomers } from './known-customers.ts';
 import type { Match } from './match.ts';
 import { search } from './scoring.ts';
+import { circleWarning, unfinishedWarning } from './warnings.ts';
 
 /** How long the list counts as fresh after its reading began. */
 const FRESH_MS = 60_000;
@@ -28,8 +30,12 @@ export interface FindRequest {
   readonly archived: boolean;
 }
 
-export interface Found {
+export interface Found extends Extent {
   readonly matches: readonly Match[];
+}
+
+/** What was searched. */
+interface Extent {
   /** Whether all customers were searched. */
   readonly complete: boolean;
   readonly warnings: readonly string[];
@@ -73,9 +79,22 @@ export class Directory {
       text === undefined
         ? [...this.#index.entries()].filter(isMeant).map((entry) => ({ entry, score: 1, matched: [] }))
         : search(this.#index, text, isMeant);
-    // A warning explains what the list lacks; otherwise the next call reads on.
-    const warnings = isRead || this.#warnings.length > 0 ? this.#warnings : [unfinished(this.#provider.title)];
-    return { matches, complete: isRead && warnings.length === 0, warnings: [...warnings] };
+    return { matches, ...this.#extent(isRead) };
+  }
+
+  /**
+   * The customers, to compare others with.
+   * @throws CustomerError if the provider does not list its customers.
+   */
+  async known(call: Call): Promise<Extent & { readonly customers: KnownCustomers }> {
+    const isRead = await this.#refresh(call);
+    return { customers: new KnownCustomers(this.#provider, this.#index), ...this.#extent(isRead) };
+  }
+
+  /** A warning explains what the list lacks; otherwise the next call reads on. */
+  #extent(isRead: boolean): Extent {
+    const warnings = isRead || this.#warnings.length > 0 ? this.#warnings : [unfinishedWarning(this.#provider.title)];
+    return { complete: isRead && warnings.length === 0, warnings: [...warnings] };
   }
 
   /** The number of customers, with or without archived ones; `undefined` if the call is too short to count them. */
@@ -278,19 +297,4 @@ export class Directory {
 /** Whether the client stopped reading, which it does shortly before the deadline; the pages read until then stay. */
 function isUnavailable(error: unknown): boolean {
   return error instanceof CustomerError && error.kind === 'unavailable';
-}
-
-/** The warning of a search in a list whose cursors lead back to an earlier page. */
-function circleWarning(title: string): string {
-  return `${title}'s list leads back to an earlier page, so it ends there; there may be more customers.`;
-}
-
-/** The warning of a search that ended before the list did. */
-function unfinished(title: string): string {
-  return `Not all ${title} customers could be searched within one call. Call again with the same arguments to continue.`;
-}
-
-/** The warning of a first page without the total number. */
-export function uncountedWarning(title: string): string {
-  return `Not all ${title} customers could be counted within one call. Call again with the same arguments to get total.`;
 }

@@ -113,6 +113,14 @@ export function looksTheSame(
   });
 }
 
+/** For a row of an import that looks like an earlier one. */
+export function looksLikeRow(row: number): CustomerError {
+  return new CustomerError('possible_duplicate', `It has the email or name of row ${row}.`, {
+    advice:
+      'If it is the same customer, omit one of them; if it is another customer, add allow_duplicate: true to this row.',
+  });
+}
+
 /** For a create while it is unknown whether a similar one ran. */
 export function unfinished(
   { title, traits }: Provider,

@@ -3,6 +3,7 @@ import type { Fields } from '../providers/provider.ts';
 import { outputs } from './answers.ts';
 import { createInput } from './create-customer.ts';
 import { checkRows, countsOf, sendRows, type RowResult } from './import-rows.ts';
+import { previewRows } from './preview-rows.ts';
 import { hints, type Operation, type ToolContext } from './tool.ts';
 
 const MAX_ROWS = 500;
@@ -36,6 +37,7 @@ export const importCustomers: Operation = (provider) => {
       counts: z.looseObject({}).optional(),
       rows: outputs.list,
       next: outputs.text,
+      warnings: outputs.list,
       error: outputs.error,
     }),
     hints: hints('repeatable write'),
@@ -43,7 +45,10 @@ export const importCustomers: Operation = (provider) => {
 
     async run({ rows, dry_run: dryRun }, context) {
       const given = Array.isArray(rows) ? rows : [];
-      if (dryRun === true) return { ...summaryOf(await preview(given, context), context), dry_run: true };
+      if (dryRun === true) {
+        const { results, warnings } = await previewRows(given, context);
+        return { ...summaryOf(results, context), ...(warnings.length > 0 && { warnings }), dry_run: true };
+      }
       const results = await importRows(given, context);
       const next = nextStep(results);
       return { ...summaryOf(results, context), ...(next !== undefined && { next }) };
@@ -54,20 +59,6 @@ export const importCustomers: Operation = (provider) => {
 function summaryOf(results: readonly RowResult[], { tools }: ToolContext): Fields {
   const rows = results.filter(needsAttention).map((result) => lineOf(result, tools));
   return { total: results.length, counts: countsOf(results), rows };
-}
-
-/** The problems of each row, and which customers exist according to this server's records. */
-async function preview(rows: readonly unknown[], { provider, ids }: ToolContext): Promise<readonly RowResult[]> {
-  return Promise.all(
-    checkRows(rows, provider).map(async (checked): Promise<RowResult> => {
-      if (!('request' in checked)) return checked;
-      const { externalId } = checked.request;
-      const customerId = externalId === undefined ? undefined : await ids.recorded(externalId);
-      return customerId === undefined
-        ? { row: checked.row, externalId, outcome: 'not_started' }
-        : { row: checked.row, externalId, outcome: 'existing', customerId };
-    }),
-  );
 }
 
 /** Checks all rows, then creates the customers of the valid ones. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { uncountedWarning } from '../directory/directory.ts';
+import { uncountedWarning } from '../directory/warnings.ts';
 import { emptiableFields, toEntry } from '../directory/entry.ts';
 import { codeSpellings } from '../directory/code-spellings.ts';
 import { WEAK, type Match } from '../directory/match.ts';

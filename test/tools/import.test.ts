@@ -218,4 +218,71 @@ describe('import_customers in chat', () => {
     const { data } = await connection.call('import_customers', { rows, dry_run: true });
     expect(named(data)).toMatchObject([{ row: 1 }, { row: 2, error: { message: expect.stringContaining('row 1') } }]);
   });
+
+  test.each(kits)('a dry run at $title names customers that exist, as the import then does', async (kit) => {
+    const { externalIdField: id, minimal, nameField } = kit;
+    const { standIn, environment } = await kit.start();
+    atEnd(() => standIn.close());
+    const [other, own] = await Promise.all([connect(environment), connect(environment)]);
+    atEnd(() => Promise.all([other.close(), own.close()]));
+    const theirs = { ...minimal('Bakkerij Jansen B.V.', 'info@jansen.example'), [id]: 'theirs' };
+    const { data: existing } = await other.call('create_customer', theirs);
+    const rows = [
+      { ...minimal('JANSEN, Bakkerij', 'post@elsewhere.example'), [id]: 'r-1' },
+      { ...minimal('Smit', 'post@smit.example'), [id]: 'r-2' },
+      { ...minimal('Smit B.V.', 'post@other.example'), [id]: 'r-3' },
+      { ...minimal('Bakkerij Jansen', 'zaak@jansen.example'), [id]: 'r-4', allow_duplicate: true },
+      { ...minimal('Vries', 'post@vries.example'), [id]: 'r-5' },
+    ];
+    const dry = await own.call('import_customers', { rows, dry_run: true });
+    expect(dry.data, dry.text).toMatchObject({ total: 5, counts: { failed: 2, not_started: 3 } });
+    const same = [
+      {
+        row: 1,
+        error: { kind: 'possible_duplicate' },
+        candidates: [{ customer_id: existing['customer_id'], name: theirs[nameField.field] }],
+      },
+      { row: 3, error: { kind: 'possible_duplicate' } },
+    ];
+    expect(named(dry.data)).toMatchObject(same);
+    expect(standIn.count('create')).toBe(1);
+    const { data, text } = await own.call('import_customers', { rows });
+    expect(data, text).toMatchObject({ counts: { failed: 2, created: 3 } });
+    expect(named(data)).toMatchObject(same);
+    expect((await own.call('import_customers', { rows, dry_run: true })).data).toMatchObject({
+      counts: { existing: 3, failed: 2 },
+    });
+  });
+
+  test.each(kits.filter(({ keepsExternalId }) => keepsExternalId))(
+    'a dry run at $title finds an id that belongs to another customer',
+    async (kit) => {
+      const { externalIdField: id, minimal } = kit;
+      const { standIn, environment } = await kit.start();
+      atEnd(() => standIn.close());
+      const [other, own] = await Promise.all([connect(environment), connect(environment)]);
+      atEnd(() => Promise.all([other.close(), own.close()]));
+      const theirs = { ...minimal('Bakkerij Jansen', 'info@jansen.example'), [id]: 'theirs' };
+      await other.call('create_customer', theirs);
+      const rows = [theirs, { ...minimal('Smit', 'post@smit.example'), [id]: 'theirs-2' }];
+      const known = await own.call('import_customers', { rows, dry_run: true });
+      expect(known.data).toMatchObject({ counts: { existing: 1, not_started: 1 }, rows: [] });
+      const wrong = [{ ...minimal('Smit', 'post@smit.example'), [id]: 'theirs' }];
+      const { data } = await own.call('import_customers', { rows: wrong, dry_run: true });
+      expect(named(data)).toMatchObject([{ row: 1, error: { kind: 'conflict' } }]);
+      expect(named((await own.call('import_customers', { rows: wrong })).data)).toMatchObject([
+        { row: 1, error: { kind: 'conflict' } },
+      ]);
+    },
+  );
+
+  test.each(kits)('a dry run says that it could not compare with the customers of $title', async (kit) => {
+    const { standIn, server: connection } = await server(kit);
+    standIn.fault({ on: 'list', times: Infinity, act: { status: 403 } });
+    const { data } = await connection.call('import_customers', { rows: [rowOf(kit, 1)], dry_run: true });
+    expect(data).toMatchObject({
+      counts: { not_started: 1 },
+      warnings: [expect.stringContaining(`Not compared with ${kit.title}`)],
+    });
+  });
 });

@@ -1,0 +1,64 @@
+import { foldCode, foldEmail, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
+import type { Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
+import { textOf } from '../text.ts';
+import type { CustomerIndex } from './customer-index.ts';
+import type { Entry } from './entry.ts';
+
+/** The customers of a directory, with the fields by which they are recognized and without their documents. */
+export class KnownCustomers {
+  readonly #provider: Provider;
+  readonly #index: CustomerIndex;
+
+  constructor(provider: Provider, index: CustomerIndex) {
+    this.#provider = provider;
+    this.#index = index;
+  }
+
+  /** The customer with this external id, if the provider keeps it; active customers take precedence. */
+  withExternalId(externalId: string): ProviderCustomer | undefined {
+    const found = this.#at('code', [withoutLeadingZeros(foldCode(externalId))])
+      .filter((entry) => entry.externalId === externalId)
+      .toSorted((a, b) => Number(a.archived) - Number(b.archived));
+    return found[0] && this.#customerOf(found[0]);
+  }
+
+  /** Customers that include all with the email, a name or a number of these fields, in any spelling. */
+  maybeLike(fields: Fields): readonly ProviderCustomer[] {
+    const { names, emails, numbers = [] } = this.#provider.traits.identity;
+    const texts = (of: readonly string[]): string[] => of.flatMap((field) => textOf(fields[field]) ?? []);
+    const words = texts(names).map(nameWords);
+    const found = [
+      ...this.#at('email', texts(emails).map(foldEmail)),
+      ...this.#at(
+        'code',
+        texts(numbers).map((number) => withoutLeadingZeros(foldCode(number))),
+      ),
+      // Names that are the same share each of their words, or are the same if written as one.
+      ...this.#at(
+        'word',
+        words.flatMap((own) => [this.#rarest(own), own.join('')]),
+      ),
+      ...this.#at(
+        'joined',
+        words.map((own) => own.join('')),
+      ),
+    ];
+    return [...new Set(found)].map((entry) => this.#customerOf(entry));
+  }
+
+  #rarest(words: readonly string[]): string {
+    const counts = words.map((word) => this.#index.placesOf('word', word).length);
+    return words[counts.indexOf(Math.min(...counts))] ?? '';
+  }
+
+  #at(kind: 'email' | 'code' | 'word' | 'joined', terms: readonly string[]): readonly Entry[] {
+    return terms.flatMap((term) => this.#index.placesOf(kind, term)).flatMap((place) => this.#index.at(place) ?? []);
+  }
+
+  #customerOf({ id, externalId, archived, values }: Entry): ProviderCustomer {
+    const fields = Object.fromEntries(values.toReversed().map(({ field, text }) => [field, text]));
+    const name = values.find(({ kind }) => kind === 'name')?.text;
+    const state = archived ? 'archived' : 'active';
+    return { id, externalId, name, state, createdAt: undefined, document: {}, fields, partial: true };
+  }
+}
