@@ -1,4 +1,4 @@
-import { allWords, nameWords } from '../identity/folding.ts';
+import { allWords, nameWords, plainWords } from '../identity/folding.ts';
 import type { Value } from './entry.ts';
 
 /** A way to read the words of a value. */
@@ -35,6 +35,8 @@ export function variantsOf(text: string, words: readonly string[]): readonly (re
     // In an address, they are no legal forms.
     allWords(text),
     numbersApart(allWords(text)),
+    // `Rboert` has swapped letters and no umlaut.
+    plainWords(text),
   ];
   return [...new Map(variants.map((variant) => [variant.join(' '), variant])).values()];
 }

@@ -52,6 +52,7 @@ const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
   [/(?<=\s)([aik])\/s(?![\p{L}\p{N}])/gu, '$1s'],
   // Between words; elsewhere these letters are initials.
   [/(?<=\p{L}{2} )(?:y|u\.?) (?=\p{L}{2})/gu, ''],
+  [/(?<=\p{L}{2} )e (?=h?i|figl|filh)/gu, ''],
 ];
 
 /**
@@ -67,6 +68,11 @@ export function nameWords(name: string): readonly string[] {
 
 /** The words of a text as {@link nameWords} returns them, with those that look like legal forms and connectives. */
 export function allWords(text: string): readonly string[] {
+  return plainWords(text).map((word) => word.replace(/([aou])e/g, '$1'));
+}
+
+/** The words of {@link allWords} in which `ue` stays different from `u`, and so do the other umlauts. */
+export function plainWords(text: string): readonly string[] {
   const folded = respell(text, SPELLINGS)
     .normalize('NFKD')
     .toLowerCase()
@@ -76,7 +82,7 @@ export function allWords(text: string): readonly string[] {
   const plain = respell(folded, SPACED_FORMS).replace(/(?<![\p{L}\p{N}])(?:\p{L}\.){2,}\p{L}?/gu, (letters) =>
     letters.replaceAll('.', ''),
   );
-  return (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.replace(/([aou])e/g, '$1'));
+  return plain.match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
 function respell(text: string, spellings: readonly (readonly [RegExp, string])[]): string {

@@ -85,6 +85,23 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     expect((await rows('Jan Jansen')).map(({ name }) => name)).not.toContain('Jansen Bakkerij');
   });
 
+  it('takes one initial of several for similar, and letters that are swapped for a typo', async () => {
+    await store(['P.A. Celik', 'Robert Walker', 'Sander Brouwer', 'Celik & Zonen']);
+    await expectFirst('P. Celik', 'P.A. Celik', 'similar');
+    for (const typed of ['Rboert Walker', 'Robert Wakler']) await expectFirst(typed, 'Robert Walker', 'similar');
+    await expectFirst('Sander Brouer', 'Sander Brouwer', 'similar');
+  });
+
+  it('finds words that a name has twice, and a place beside a name', async () => {
+    await store(['Thomas & Thomas', 'Filiaal Utrecht', 'Thomas Bouw'], () => kit.findable('+31 20 1112233', 'Utrecht'));
+    await expectFirst('Thomas & Thomas', 'Thomas & Thomas', 'exact');
+    await expectFirst('Thomas & Thomas Utrecht', 'Thomas & Thomas', 'exact');
+    await expectFirst('Thomas Bouw in Utrecht', 'Thomas Bouw', 'exact');
+    const found = await rows('Kerkstraat 12, 3511 AB Utrecht');
+    expect(found.map(({ score }) => score >= 0.8)).toEqual([true, true, true]);
+    await expectNone('Utrecht Thomas', 'exact');
+  });
+
   it('does not take one letter for a word', async () => {
     await store(['Sanders Bouw', 'Sluis Techniek', 'Terpstra Verhuur'], () =>
       kit.findable('+31 73 123 45 67', "'s-Hertogenbosch"),
@@ -165,5 +182,8 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await expectFirst('Wouter van Wijk, Smits & Willems', 'Smits & Willems', 'exact');
     await expectFirst('Anna Smits', 'Bakkerij Groen', 'exact');
     await expectFirst('Smits Willems', 'Smits & Willems', 'exact');
+    await expectFirst('Anna Smits (Bakkerij Groen)', 'Bakkerij Groen', 'exact');
+    await store(['Groen & Smits'], () => ({ [kit.contact ?? '']: 'Piet Groen' }));
+    await expectFirst('Piet Groen, Groen & Smits', 'Groen & Smits', 'exact');
   });
 });

@@ -1,0 +1,126 @@
+import { type CustomerIndex } from './customer-index.ts';
+import type { Entry, Value } from './entry.ts';
+import { readings, type Reading } from './spellings.ts';
+
+/** The similarity of an initial to a word that begins with it. */
+const INITIAL = 0.7;
+/** The similarity of a word to the same word before the `@` of an email, which can belong to another name. */
+const IN_MAILBOX = 0.7;
+
+/** A typed word, and the words that it may mean. */
+export interface TypedWord {
+  readonly word: string;
+  /** The similarity of each word of the index. */
+  readonly like: ReadonlyMap<string, number>;
+  /** Larger for rarer words. */
+  readonly weight: number;
+}
+
+/** The typed words in one reading. */
+export interface Typed {
+  readonly words: readonly TypedWord[];
+  readonly weight: number;
+  /** For each word of the index that may be meant, the places of the typed words with the similarities. */
+  readonly meant: ReadonlyMap<string, readonly Pair[]>;
+}
+
+/** A typed word and a word of the index. */
+interface Pair {
+  /** The place of the typed word. */
+  readonly at: number;
+  readonly similarity: number;
+}
+
+/** What a value has in common with the typed words. */
+export interface Comparison {
+  readonly value: Value;
+  /** For each typed word, the similarity of the word of the value that it is matched with; 0 if there is none. */
+  readonly similarities: readonly number[];
+  /** The part of the value's words that are matched. */
+  readonly covered: number;
+  /** Whether all of them are matched with the same words. */
+  readonly isWhole: boolean;
+  /** Whether the value has an initial that is not matched. */
+  readonly otherInitial: boolean;
+}
+
+/** A typed word with the words of the index that it may mean. */
+export function typedWord(index: CustomerIndex, word: string): TypedWord {
+  const like = word.length === 1 ? new Map([[word, 1]]) : index.wordsLike(word);
+  const places = index.placesOf('word', word).length;
+  return { word, like, weight: Math.log(1 + (index.size + 1) / (places + 1)) };
+}
+
+/** The typed words of one reading. */
+export function together(words: readonly TypedWord[]): Typed {
+  const meant = new Map<string, Pair[]>();
+  for (const [at, { like }] of words.entries())
+    for (const [word, similarity] of like) {
+      const pairs = meant.get(word);
+      if (pairs) pairs.push({ at, similarity });
+      else meant.set(word, [{ at, similarity }]);
+    }
+  return { words, weight: sum(words.map(({ weight }) => weight)), meant };
+}
+
+/** The values of an entry that have a typed word. */
+export function compare({ values }: Entry, typed: Typed): readonly Comparison[] {
+  return values.flatMap((value) => {
+    const comparisons = readings(value).flatMap((reading) => compareReading(reading, value, typed) ?? []);
+    const [first, ...others] = comparisons;
+    return first
+      ? [others.reduce((best, other) => (sum(other.similarities) > sum(best.similarities) ? other : best), first)]
+      : [];
+  });
+}
+
+/** Matches each typed word with the most similar word; each written word counts once. `undefined`: there is none. */
+function compareReading({ words, certainty }: Reading, value: Value, typed: Typed): Comparison | undefined {
+  const pairs = words.flatMap((own, place) => {
+    const factor = certainty === 1 || value.words.includes(own) ? 1 : certainty;
+    return pairsOf(own, value, typed).map(({ at, similarity }) => ({ at, place, similarity: similarity * factor }));
+  });
+  if (pairs.length === 0) return undefined;
+  pairs.sort((a, b) => b.similarity - a.similarity);
+  const similarities = typed.words.map(() => 0);
+  const taken = new Map<number, number>();
+  for (const { at, place, similarity } of pairs) {
+    if (similarities[at] !== 0 || taken.has(place)) continue;
+    similarities[at] = similarity;
+    taken.set(place, similarity);
+  }
+  const proved = proving(similarities, value, typed);
+  if (!proved.some((similarity) => similarity > 0)) return undefined;
+  const otherInitial = words.some((own, place) => own.length === 1 && !taken.has(place));
+  const isWhole = words.every((_, place) => taken.get(place) === 1);
+  return { value, similarities: proved, covered: taken.size / words.length, isWhole, otherInitial };
+}
+
+/** The typed words that a word may be: the same, similar ones, and in names initials. */
+function pairsOf(own: string, { kind }: Value, { words, meant }: Typed): readonly Pair[] {
+  const pairs = meant.get(own) ?? NO_PAIRS;
+  if (kind !== 'name' && kind !== 'person') return pairs;
+  const initials = words.flatMap(({ word }, at) => (isInitial(word, own) ? [{ at, similarity: INITIAL }] : NO_PAIRS));
+  return initials.length > 0 ? [...pairs, ...initials] : pairs;
+}
+
+const NO_PAIRS: readonly Pair[] = [];
+
+function isInitial(a: string, b: string): boolean {
+  return (a.length === 1) !== (b.length === 1) && a.charAt(0) === b.charAt(0);
+}
+
+/** The similarities without those that prove nothing in a value of this kind. */
+function proving(similarities: readonly number[], { kind }: Value, { words }: Typed): readonly number[] {
+  if (kind === 'email') return similarities.map((similarity) => (similarity === 1 ? IN_MAILBOX : 0));
+  if (kind !== 'text') return similarities;
+  // A letter after a house number is no initial.
+  const isLong = (at: number): boolean => (words[at]?.word.length ?? 0) > 1;
+  const some = similarities.some((similarity, at) => similarity > 0 && isLong(at));
+  return some ? similarities : similarities.map((similarity, at) => (isLong(at) ? similarity : 0));
+}
+
+/** The sum of some numbers. */
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
