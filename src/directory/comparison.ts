@@ -106,8 +106,10 @@ function pairsOf(own: string, { kind }: Value, { words, meant }: Typed): readonl
 
 const NO_PAIRS: readonly Pair[] = [];
 
+const LETTER = /^\p{L}/u;
+
 function isInitial(a: string, b: string): boolean {
-  return (a.length === 1) !== (b.length === 1) && a.charAt(0) === b.charAt(0);
+  return (a.length === 1) !== (b.length === 1) && a.charAt(0) === b.charAt(0) && LETTER.test(a);
 }
 
 /** The similarities without those that prove nothing in a value of this kind. */

@@ -121,6 +121,7 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await expectFirst('Filiaal 12', 'Filiaal 12', 'exact');
     expect(await rows('Filiaal 12')).toHaveLength(1);
     await expectNone('Filiaal 14', 'similar');
+    await expectNone('Filiaal 1', 'similar');
   });
 
   it('reads numbers and letters together and apart', async () => {
