@@ -28,7 +28,7 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly why: string }[] = [
   },
   { command: /^npm run (check|demo|conformance|clients)$/, why: 'Takes minutes; .ci/run runs it.' },
   {
-    command: /^npm run (bench|flood|instructions|soak|soak:tenants|stores)\b/,
+    command: /^npm run (bench|find|flood|instructions|soak|soak:tenants|stores)\b/,
     why: 'Downloads other servers, or takes minutes to half an hour.',
   },
   { command: /^bash \.ci\/run/, why: 'Runs this suite.' },

@@ -73,37 +73,65 @@ function toCheckedRow({ key, intent, externalId, leasedTooLong }: UnresolvedRow)
 
 const LOOK_UP = 'Run customers-mcp doctor --settle to look them up at the provider.';
 
-/** A remedy, with the settings to change if it names tools that this server does not offer. */
-function offered(remedy: string, tools: ServerContext['tools']): string {
-  const named = remedy.match(/\b[a-z]+_customers?\b/g) ?? [];
-  const missing = [...new Set(named)].filter((name) => !tools.some((tool) => tool.name === name));
-  if (missing.length === 0) return remedy;
-  return `${remedy} With these settings the server does not offer ${missing.join(' and ')}; see CUSTOMERS_READ_ONLY and CUSTOMERS_TOOLS.`;
+/** What to do, and the tools that it takes. */
+interface Remedy {
+  readonly text: string;
+  readonly tools: readonly string[];
 }
+
+/** The text of a remedy, with the settings to change if it takes tools that this server does not offer. */
+function offered({ text, tools }: Remedy, own: ServerContext['tools']): string {
+  const missing = tools.filter((name) => !own.some((tool) => tool.name === name));
+  if (missing.length === 0) return text;
+  return `${text} With these settings the server does not offer ${missing.join(' and ')}; see CUSTOMERS_READ_ONLY and CUSTOMERS_TOOLS.`;
+}
+
+const [CREATE, LINK] = ['create_customer', 'link_customer'];
 
 type AnyProvider = ServerContext['provider'];
 
-function openRemedy({ title, traits }: AnyProvider): string {
+function openRemedy({ title, traits }: AnyProvider): Remedy {
   if (traits.externalIdKeptBy === 'provider')
-    return `Call create_customer with the same ${traits.externalIdField} again: it looks for the customer first and sends the request only if that is safe.`;
-  return `Look in ${title}. If the customer exists, link it with link_customer; if not, call create_customer with resend: true.`;
+    return {
+      text: `Call ${CREATE} with the same ${traits.externalIdField} again: it looks for the customer first and sends the request only if that is safe.`,
+      tools: [CREATE],
+    };
+  return {
+    text: `Look in ${title}. If the customer exists, link it with ${LINK}; if not, call ${CREATE} with resend: true.`,
+    tools: [LINK, CREATE],
+  };
 }
 
-function conflictRemedy({ title, traits }: AnyProvider): string {
+function conflictRemedy({ title, traits }: AnyProvider): Remedy {
   if (traits.externalIdKeptBy === 'provider')
-    return `Correct the customers in ${title} so that one of them has the ${traits.externalIdField}, then run customers-mcp doctor --settle.`;
-  return `Decide which customer is the right one, then link it with link_customer; or delete the others in ${title} and run customers-mcp doctor --settle.`;
+    return {
+      text: `Correct the customers in ${title} so that one of them has the ${traits.externalIdField}, then run customers-mcp doctor --settle.`,
+      tools: [],
+    };
+  return {
+    text: `Decide which customer is the right one, then link it with ${LINK}; or delete the others in ${title} and run customers-mcp doctor --settle.`,
+    tools: [LINK],
+  };
 }
 
 /** The remedy for someone who knows the external id, of which the key contains only the hash. */
-function damagedRemedy({ title, traits }: AnyProvider): string {
+function damagedRemedy({ title, traits }: AnyProvider): Remedy {
   const field = traits.externalIdField;
   const what = `A key ends with the SHA-256 of the ${field}.`;
   const last = 'If that does not help, stop the servers and delete the row from the store.';
   if (traits.createUpserts)
-    return `${what} Call create_customer with that ${field}: it looks for the customer first and replaces the row. ${last}`;
-  const resend = `create_customer with that ${field} and resend: true`;
+    return {
+      text: `${what} Call ${CREATE} with that ${field}: it looks for the customer first and replaces the row. ${last}`,
+      tools: [CREATE],
+    };
+  const resend = `${CREATE} with that ${field} and resend: true`;
   if (traits.externalIdKeptBy === 'provider')
-    return `${what} Call ${resend}: it looks for the customer first and replaces the row. ${last}`;
-  return `${what} Look in ${title}. If the customer exists, link it with link_customer; if not, call ${resend}. ${last}`;
+    return {
+      text: `${what} Call ${resend}: it looks for the customer first and replaces the row. ${last}`,
+      tools: [CREATE],
+    };
+  return {
+    text: `${what} Look in ${title}. If the customer exists, link it with ${LINK}; if not, call ${resend}. ${last}`,
+    tools: [LINK, CREATE],
+  };
 }
