@@ -12,11 +12,35 @@ const MIN_SHOWN = 0.15;
 /** Emails within other text, such as `Jansen <info@jansen.example>`. */
 const EMAIL_IN_TEXT = /[^\s<>(),;:"]+@[^\s<>(),;:"]+/gu;
 
+/** What a search found. */
+export interface Searched {
+  readonly matches: readonly Match[];
+  /** The number of archived customers that match, if they were left out and no other customer matches. */
+  readonly archived: number;
+}
+
+/** The customers for which `isMeant` is true and that a text may mean, or all; with `archived`, archived ones too. */
+export function searchStates(
+  index: CustomerIndex,
+  { text, archived }: { readonly text: string | undefined; readonly archived: boolean },
+  isMeant: (entry: Entry) => boolean,
+): Searched {
+  const found = (states: (entry: Entry) => boolean): readonly Match[] => {
+    const isFound = (entry: Entry): boolean => states(entry) && isMeant(entry);
+    if (text !== undefined) return search(index, text, isFound);
+    return [...index.entries()].filter(isFound).map((entry) => ({ entry, score: 1, matched: [] }));
+  };
+  const matches = found((entry) => archived || !entry.archived);
+  const isHit = ({ score }: Match): boolean => score >= WEAK;
+  const hidden = archived || matches.some(isHit) ? [] : found((entry) => entry.archived);
+  return { matches, archived: hidden.filter(isHit).length };
+}
+
 /**
  * The customers that a typed text may mean, the best first, among those for which `isMeant` is true. Customers that only share a
  * word are omitted if there are better matches.
  */
-export function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => boolean): Match[] {
+function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => boolean): Match[] {
   const text = typed.trim();
   const kinds = [scoreIds, scoreEmails, scorePhones, scoreCodes, scoreText].map((score) => {
     const scores = new Scores(index);

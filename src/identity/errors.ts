@@ -107,7 +107,7 @@ export function looksTheSame(
   const what = `${title} already has ${who} with this email or name.`;
   return new CustomerError('possible_duplicate', what, {
     assurance: NOTHING_CREATED,
-    advice: [same, 'If it is another customer, call again with allow_duplicate: true.'],
+    advice: [same, 'If it is another customer, repeat the create with allow_duplicate: true.'],
     candidates: similar.map((customer) => candidate(customer, identity)),
     ...(externalId !== undefined && { external_id: externalId }),
   });
@@ -141,7 +141,7 @@ export function unfinished(
   const what = `It is unknown whether ${create} with the same email or name ran at ${title} a moment ago.`;
   return new CustomerError('in_progress', what, {
     assurance: NOTHING_CREATED,
-    advice: [next, 'If this is another customer, call again with allow_duplicate: true.'],
+    advice: [next, 'If this is another customer, repeat the create with allow_duplicate: true.'],
     retry_after_s: Math.ceil(retryInMs / 1_000),
   });
 }

@@ -172,14 +172,14 @@ export class IdMap {
         ? [
             {
               tool: 'search_customer',
-              text: 'Use search_customer with find set to the name or email.',
+              text: 'Use search_customer with find set to the name, the email or this ID.',
               otherwise: ASK_WHICH,
             },
           ]
         : [
             {
               tool: 'search_customer',
-              text: 'Use search_customer with find set to the name or email.',
+              text: 'Use search_customer with find set to the name, the email or this ID.',
               otherwise: ASK_WHICH,
             },
             { tool: 'link_customer', text: 'Then use link_customer to link the two.' },

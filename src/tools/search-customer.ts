@@ -84,7 +84,7 @@ async function findMatches(
   const { provider, directory, call } = context;
   const archived = filters[provider.traits.archivedFilter ?? ''] === true;
   const limit = Number(filters[provider.traits.limitField] ?? (find === undefined ? DEFAULT_PAGE : DEFAULT_FOUND));
-  const [{ matches: listed, complete, warnings }, own] = await Promise.all([
+  const [{ matches: listed, archived: hidden, complete, warnings }, own] = await Promise.all([
     directory.find({ text: find, without, archived }, call),
     without === undefined && find !== undefined ? recordedFor(find, context) : [],
   ]);
@@ -94,6 +94,7 @@ async function findMatches(
     ...(guess
       ? [`No ${provider.title} customer matches ${JSON.stringify(find)}. The results only share a word with it.`]
       : []),
+    ...(hidden > 0 ? [archivedNote(hidden, provider)] : []),
     ...warnings,
   ];
   const row = find === undefined ? lackingRow : foundRow;
@@ -104,6 +105,10 @@ async function findMatches(
     complete,
     ...(notes.length > 0 && { warnings: notes }),
   };
+}
+
+function archivedNote(count: number, { title, traits }: Provider): string {
+  return `${count} archived ${title} customer${count === 1 ? ' matches' : 's match'}; pass ${traits.archivedFilter ?? ''}: true to include archived ones.`;
 }
 
 /** The customers with this external ID in any spelling, if only the ledger stores external IDs; best effort. */

@@ -32,6 +32,21 @@ describe('merge_customers', () => {
     expect(rowsOf((await call('search_customer', { find: 'Jansen Bakery' })).data)).toHaveLength(1);
   });
 
+  it('lets find say that only archived customers match', async () => {
+    await two();
+    const gone = await create({ company_name: 'Zwanenburg', email: 'post@zwanenburg.example' });
+    await call('archive_customer', { customer_id: gone });
+    const { data } = await call('search_customer', { find: 'zwanenburg' });
+    expect(data).toMatchObject({ customers: [], total: 0, complete: true });
+    expect(data['warnings']).toEqual([
+      '1 archived Layer customer matches; pass include_archived: true to include archived ones.',
+    ]);
+    const all = await call('search_customer', { find: 'zwanenburg', include_archived: true });
+    expect(rowsOf(all.data)).toMatchObject([{ customer_id: gone, customer: { archived: true } }]);
+    expect(all.data).not.toHaveProperty('warnings');
+    expect((await call('search_customer', { find: 'Nobody' })).data).not.toHaveProperty('warnings');
+  });
+
   it('refuses the same one twice, and one that is archived already', async () => {
     const { stays, goes } = await two();
     for (const same of [stays, stays.toUpperCase()]) {
