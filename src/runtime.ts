@@ -175,7 +175,8 @@ export async function openAccount(
   const { provider, sandbox, close } = await source.connect(store, tenant);
   const ledger = withFormerAccounts(shared, provider);
   const ids = new IdMap(provider, ledger, cache);
-  const account = { provider, ledger, ids, leases, cache, clock: systemClock, random: systemRandom };
+  const directory = new Directory(provider);
+  const account = { provider, ledger, ids, leases, cache, clock: systemClock, random: systemRandom, directory };
   const turns = new CustomerTurns(account);
   const updates = new Updates(account, turns);
   const context: ServerContext = {
@@ -185,7 +186,7 @@ export async function openAccount(
     creates: new CreateOnce(account, { updates, turns }),
     updates,
     turns,
-    directory: new Directory(provider),
+    directory,
     confirms: config.confirm !== 'never',
     signingKey: () => signingKey(store.rows),
     useOnce: (value) => useOnce(store.rows, value),

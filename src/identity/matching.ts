@@ -29,9 +29,10 @@ export class Matching {
     // The search for similar customers is short. A caller with other fields would find other customers, so all new customers
     // are read instead.
     const asSent = fields && same(fingerprint(data.salt, fields), data.fingerprint);
-    const nearby = asSent
-      ? (await this.#provider.findSimilar(fields, call)).customers
-      : await this.#provider.findCreatedSince?.(since, call);
+    const nearby =
+      asSent && this.#provider.findSimilar
+        ? (await this.#provider.findSimilar(fields, call)).customers
+        : await this.#provider.findCreatedSince?.(since, call);
     const isNew = ({ id, createdAt = since }: ProviderCustomer): boolean =>
       createdAt >= since && !data.excludedIds?.includes(id);
     const found = (nearby ?? []).filter(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { CustomerError } from '../errors.ts';
 import { isOver, type Call } from '../http-client/call.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
-import type { CreateResult, ProviderCustomer } from '../providers/provider.ts';
+import type { CreateResult, Nearby, ProviderCustomer } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { CreateAnswer, CreateRequest } from './create-request.ts';
 import { looksTheSame, unfinished, wasSuspended } from './errors.ts';
@@ -58,13 +58,13 @@ export class Similar {
    * unknown whether there is one; `store_unavailable`; `unavailable` if the lease is over.
    */
   async look(request: CreateRequest, call: Call): Promise<Looked> {
-    const { document, fields, externalId, allowDuplicate } = request;
+    const { fields, externalId, allowDuplicate } = request;
     const { provider, ids, clock } = this.#account;
     const { externalIdKeptBy, identity } = provider.traits;
     // If the provider stores the external id, the id alone distinguishes a lost create from another customer.
     if (allowDuplicate && externalIdKeptBy === 'provider') return { excludedIds: [], warnings: [] };
-    const [{ customers, complete, remembered = false }, recent] = await Promise.all([
-      provider.findSimilar(document, call),
+    const [{ customers, complete }, recent] = await Promise.all([
+      this.#nearby(request, call),
       this.#recent.others(this.#keys(request), externalId),
     ]);
     const alike = customers.filter(
@@ -74,7 +74,7 @@ export class Similar {
         (customer.externalId === undefined || customer.externalId !== externalId) &&
         recognize(fields, customer.fields, identity) === 'same',
     );
-    const shown = remembered ? await this.#readAgain(alike, call) : alike;
+    const shown = await this.#current(alike, call);
     const similar = [...shown, ...(await this.#notShown(request, { recent, shown }, call))];
     if (similar.length > 0 && !allowDuplicate)
       throw looksTheSame(provider, externalId, await ids.withExternalIds(similar));
@@ -133,13 +133,25 @@ export class Similar {
     );
   }
 
-  /** The customers that still exist and still look the same. */
-  async #readAgain(customers: readonly ProviderCustomer[], call: Call): Promise<readonly ProviderCustomer[]> {
+  /** The provider's search, and what the list shows of customers that it cannot search for, such as those with an email. */
+  async #nearby({ document, fields }: CreateRequest, call: Call): Promise<Nearby> {
+    const { provider, directory } = this.#account;
+    if (!provider.findSimilar) return directory.similarTo(fields, call);
+    const { customers, complete } = await provider.findSimilar(document, call);
+    const found = new Set(customers.map(({ id }) => id));
+    return {
+      customers: [...customers, ...directory.rememberedLike(fields).filter(({ id }) => !found.has(id))],
+      complete,
+    };
+  }
+
+  /** The customers that still exist and still look the same; those that were read earlier are read again. */
+  async #current(customers: readonly ProviderCustomer[], call: Call): Promise<readonly ProviderCustomer[]> {
     const { identity } = this.#account.provider.traits;
     const found: ProviderCustomer[] = [];
-    for (const { id, fields } of customers) {
-      const now = await this.#existing(id, call);
-      if (now && recognize(fields, now.fields, identity) !== 'other') found.push(now);
+    for (const customer of customers) {
+      const now = customer.partial ? await this.#existing(customer.id, call) : customer;
+      if (now && recognize(customer.fields, now.fields, identity) !== 'other') found.push(now);
     }
     return found;
   }

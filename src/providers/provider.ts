@@ -34,7 +34,7 @@ export interface ProviderCustomer {
    * written is listed under the name that writes use, and in `fields` too.
    */
   readonly extras?: Fields;
-  /** Only the ids are known; the document must still be read. */
+  /** Some fields are known, perhaps from earlier; the document must still be read. */
   readonly partial?: boolean;
 }
 
@@ -54,8 +54,6 @@ export interface Nearby {
   readonly customers: readonly ProviderCustomer[];
   /** Whether these are all customers that could be similar. */
   readonly complete: boolean;
-  /** Some were read earlier, and may have been deleted or changed since. */
-  readonly remembered?: boolean;
 }
 
 export interface Page {
@@ -239,8 +237,11 @@ export interface Provider<D extends CustomerDocuments = CustomerDocuments> {
    * Present if and only if `externalIdKeptBy` is `provider`.
    */
   findByExternalId?(externalId: string, call: Call): Promise<readonly ProviderCustomer[]>;
-  /** Customers that include all with the email or a name of this one, in any spelling. */
-  findSimilar(document: z.output<D['create']>, call: Call): Promise<Nearby>;
+  /**
+   * Customers that include all with the email or a name of this one, in any spelling. Absent if the provider cannot search for
+   * them; its list is compared instead.
+   */
+  findSimilar?(document: z.output<D['create']>, call: Call): Promise<Nearby>;
   /** Customers created at or after a time (ms since 1970). Present if a lost create can be found only by its fields. */
   findCreatedSince?(since: number, call: Call): Promise<readonly ProviderCustomer[]>;
   close(): Promise<void>;

@@ -61,7 +61,7 @@ async function locked(parts: Parts, work: () => Promise<string | undefined>): Pr
 async function search({ world, provider, document }: Parts): Promise<string | undefined> {
   const call = { signal: new AbortController().signal, deadline: world.now + 12_000 };
   if (provider.findByExternalId) return (await provider.findByExternalId(KEY, call))[0]?.id;
-  return (await provider.findSimilar(document, call)).customers[0]?.id;
+  return (await provider.findSimilar?.(document, call))?.customers[0]?.id;
 }
 
 export const baselines = {

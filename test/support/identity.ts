@@ -1,5 +1,6 @@
 import { KeyvMemoryAdapter, type KeyvStorageAdapter } from 'keyv';
 import { systemClock, systemRandom, type Clock, type Random } from '../../src/identity/clock.ts';
+import { Directory } from '../../src/directory/directory.ts';
 import { CustomerTurns } from '../../src/identity/customer-turns.ts';
 import { CreateOnce } from '../../src/identity/create-once.ts';
 import { openCache } from '../../src/identity/cache.ts';
@@ -31,7 +32,7 @@ export function identityOf({
   const cache = openCache(storage);
   const ids = new IdMap(provider, ledger, cache);
   const leases = new Leases(rows, clock, random);
-  const account = { provider, ledger, ids, leases, cache, clock, random };
+  const account = { provider, ledger, ids, leases, cache, clock, random, directory: new Directory(provider) };
   const turns = new CustomerTurns(account);
   const updates = new Updates(account, turns);
   return { ...account, turns, updates, creates: new CreateOnce(account, { updates, turns }) };

@@ -5,10 +5,9 @@ import type { Call } from '../../http-client/call.ts';
 import { isRecord } from '../../text.ts';
 import type { AccountNames } from '../account.ts';
 import { CustomerClient, withHeaders, type Connection } from '../customer-client.ts';
-import type { CreateResult, Changes, Fields, Nearby, Page, Provider, ProviderCustomer, Traits } from '../provider.ts';
+import type { CreateResult, Changes, Fields, Page, Provider, ProviderCustomer, Traits } from '../provider.ts';
 import { endCircle, readRows, walkPages } from '../replies.ts';
 import { notifyDocuments, notifyMeanings } from './documents.ts';
-import { RecentList } from './recent-list.ts';
 import { documentOf, fromOf, nextLink, parseError, readCustomer } from './replies.ts';
 
 export interface NotifyOptions extends Connection {
@@ -74,7 +73,6 @@ export class Notify implements Provider<Documents> {
   readonly traits = traits;
   readonly #names: AccountNames;
   readonly #client: CustomerClient;
-  readonly #list = new RecentList((query, call) => this.searchCustomers(query, call));
 
   constructor(options: NotifyOptions) {
     this.#names = options;
@@ -198,11 +196,6 @@ export class Notify implements Provider<Documents> {
       if (offered || !(error instanceof CustomerError)) throw error;
     }
     return this.#findInList(code, call);
-  }
-
-  /** Notify cannot search by anything but the code, so its list is read. */
-  findSimilar(_document: z.output<Documents['create']>, call: Call): Promise<Nearby> {
-    return this.#list.read(call);
   }
 
   async #findInList(code: string, call: Call): Promise<readonly ProviderCustomer[]> {
