@@ -8,8 +8,6 @@ import { circleWarning } from './warnings.ts';
 
 /** How long the list counts as fresh after its reading began. */
 const FRESH_MS = 60_000;
-/** The minimum time between two readings of the first page, at providers that list the newest customers first. */
-const NEWEST_MS = 1_000;
 /** Reserved for scoring and for the answer if the list takes longer than the call. */
 const RESERVE_MS = 500;
 /** After this time without a call, the memory is freed. */
@@ -39,7 +37,6 @@ export class CustomerList {
   #unreadAt = Number.NEGATIVE_INFINITY;
   /** When the latest complete reading began. */
   #readSince = Number.NEGATIVE_INFINITY;
-  #newestAt = Number.NEGATIVE_INFINITY;
   #warnings: readonly string[] = [];
   #idle: NodeJS.Timeout | undefined;
 
@@ -79,13 +76,10 @@ export class CustomerList {
   }
 
   /** Updates the list. @returns whether it was read to its end within the last minute. */
-  async refresh(
-    call: Call,
-    { text, newestMs = NEWEST_MS }: { readonly text?: string | undefined; readonly newestMs?: number } = {},
-  ): Promise<boolean> {
+  async refresh(call: Call, text?: string): Promise<boolean> {
     this.#keepAwake();
     if (this.isFresh()) {
-      await this.#readNewest(newestMs, call);
+      await this.#readNewest(call);
       if (this.isFresh()) return true;
     }
     // If the list is too long for the call, the provider's own filters may still find the customer.
@@ -188,14 +182,12 @@ export class CustomerList {
     // Otherwise a list that takes minutes to read would never be fresh.
     this.#freshUntil = Math.max(pass.startedAt + FRESH_MS, now + FRESH_MS / 6);
     this.#readSince = pass.startedAt;
-    this.#newestAt = now;
   }
 
   /** Reads the customers that others have created meanwhile, if the provider lists the newest first. */
-  async #readNewest(newestMs: number, call: Call): Promise<void> {
+  async #readNewest(call: Call): Promise<void> {
+    if (!this.#provider.traits.newestFirst) return;
     const now = performance.now();
-    if (!this.#provider.traits.newestFirst || now - this.#newestAt < newestMs) return;
-    this.#newestAt = now;
     const query = { [this.#provider.traits.limitField]: CANDIDATES };
     // The list stays valid for its minute, even if the provider does not answer.
     const page = await this.#provider

@@ -41,7 +41,7 @@ export class Directory {
    * @throws CustomerError if the provider does not list its customers.
    */
   async find({ text, without, archived }: FindRequest, call: Call): Promise<Found> {
-    const isRead = await this.#list.refresh(call, { text });
+    const isRead = await this.#list.refresh(call, text);
     const bit = without === undefined ? 0 : 1 << emptiableFields(this.#provider).indexOf(without);
     const lacks = (entry: Entry): boolean => (entry.empty & bit) === bit;
     return { ...searchStates(this.#list.index, { text, archived }, lacks), ...this.#extent(isRead) };
@@ -59,7 +59,7 @@ export class Directory {
   /** Customers that include all like one to create, also those that others created a moment ago, as far as the list can be read soon. */
   async similarTo(fields: Fields, call: Call): Promise<Nearby> {
     const limits = narrow(call, { withinMs: SIMILAR_MS });
-    const isRead = await this.#list.refresh(limits, { newestMs: 0 }).catch((error: unknown) => {
+    const isRead = await this.#list.refresh(limits).catch((error: unknown) => {
       if (error instanceof CustomerError) return false;
       throw error;
     });

@@ -74,7 +74,7 @@ export class Similar {
         (customer.externalId === undefined || customer.externalId !== externalId) &&
         recognize(fields, customer.fields, identity) === 'same',
     );
-    const shown = await this.#current(alike, call);
+    const shown = await this.#current(alike, request, call);
     const similar = [...shown, ...(await this.#notShown(request, { recent, shown }, call))];
     if (similar.length > 0 && !allowDuplicate)
       throw looksTheSame(provider, externalId, await ids.withExternalIds(similar));
@@ -145,13 +145,17 @@ export class Similar {
     };
   }
 
-  /** The customers that still exist and still look the same; those that were read earlier are read again. */
-  async #current(customers: readonly ProviderCustomer[], call: Call): Promise<readonly ProviderCustomer[]> {
+  /** The customers that still exist and still look like the one to create; those that were read earlier are read again. */
+  async #current(
+    customers: readonly ProviderCustomer[],
+    { fields }: CreateRequest,
+    call: Call,
+  ): Promise<readonly ProviderCustomer[]> {
     const { identity } = this.#account.provider.traits;
     const found: ProviderCustomer[] = [];
     for (const customer of customers) {
       const now = customer.partial ? await this.#existing(customer.id, call) : customer;
-      if (now && recognize(customer.fields, now.fields, identity) !== 'other') found.push(now);
+      if (now && recognize(fields, now.fields, identity) === 'same') found.push(now);
     }
     return found;
   }
