@@ -3,9 +3,18 @@ import { MAX_SIMILAR, SPELLED } from './match.ts';
 /** The number of digits up to which a code may have lost leading zeros. */
 const MAX_PADDED = 8;
 
+/** A word before a code: `klantnr. 123`, `customer CRM-12`. */
+const LABEL =
+  /^(?:(?:account|client|code|customer|debit(?:eur|or)|id|klant|kunden?|no|nr|num|relatie)(?:en)?(?:code|id|nr|number|nummer)?\b[.:#\s]*)+(?=\S*\d)/iu;
+
+/** The code in a typed text, without the words before it. */
+export function codeIn(typed: string): string {
+  return typed.trim().replace(LABEL, '');
+}
+
 /** The codes that differ from a typed one in case or in leading zeros, each with its score, for lists that find only exact codes. */
 export function codeSpellings(typed: string): ReadonlyMap<string, number> {
-  const text = typed.trim();
+  const text = codeIn(typed);
   const scores = new Map([[text, 1]]);
   const add = (code: string, score: number): void => void (scores.has(code) || scores.set(code, score));
   add(text.toUpperCase(), SPELLED);

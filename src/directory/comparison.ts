@@ -1,4 +1,4 @@
-import { type CustomerIndex } from './customer-index.ts';
+import type { CustomerIndex } from './customer-index.ts';
 import type { Entry, Value } from './entry.ts';
 import { readings, type Reading } from './spellings.ts';
 
@@ -40,6 +40,8 @@ export interface Comparison {
   readonly covered: number;
   /** Whether all of them are matched with the same words. */
   readonly isWhole: boolean;
+  /** Whether the last of them is, as the city of an address. */
+  readonly isEnd: boolean;
   /** Whether the value has an initial that is not matched. */
   readonly otherInitial: boolean;
 }
@@ -92,15 +94,21 @@ function compareReading({ words, certainty }: Reading, value: Value, typed: Type
   const proved = proving(similarities, value, typed);
   if (!proved.some((similarity) => similarity > 0)) return undefined;
   const otherInitial = words.some((own, place) => own.length === 1 && !taken.has(place));
-  const isWhole = words.every((_, place) => taken.get(place) === 1);
-  return { value, similarities: proved, covered: taken.size / words.length, isWhole, otherInitial };
+  const isSame = (place: number): boolean => taken.get(place) === 1;
+  const isWhole = words.every((_, place) => isSame(place));
+  const covered = taken.size / words.length;
+  return { value, similarities: proved, covered, isWhole, isEnd: isSame(words.length - 1), otherInitial };
 }
 
 /** The typed words that a word may be: the same, similar ones, and in names initials. */
 function pairsOf(own: string, { kind }: Value, { words, meant }: Typed): readonly Pair[] {
   const pairs = meant.get(own) ?? NO_PAIRS;
   if (kind !== 'name' && kind !== 'person') return pairs;
-  const initials = words.flatMap(({ word }, at) => (isInitial(word, own) ? [{ at, similarity: INITIAL }] : NO_PAIRS));
+  // The last word that was typed is a surname, which an initial does not stand for.
+  const last = own.length === 1 && words.length > 1 ? words.length - 1 : words.length;
+  const initials = words
+    .slice(0, last)
+    .flatMap(({ word }, at) => (isInitial(word, own) ? [{ at, similarity: INITIAL }] : NO_PAIRS));
   return initials.length > 0 ? [...pairs, ...initials] : pairs;
 }
 

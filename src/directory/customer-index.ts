@@ -1,6 +1,6 @@
 import { typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
 import { sameEntry, type Entry, type Value } from './entry.ts';
-import { abbreviated, glued } from './spellings.ts';
+import { abbreviated, equivalents, glued } from './spellings.ts';
 
 /** The places of the entries that contain a term, usually one. */
 type Places = number | number[];
@@ -10,6 +10,8 @@ const PHONE_TAIL = 7;
 /** The minimum similarity of a word to its beginning. */
 const PREFIX = 0.7;
 const MIN_PREFIX = 3;
+/** The similarity of a word to its abbreviation, and of a number to the same with zeros. */
+const EQUIVALENT = 0.9;
 /** Scripts that separate no words: a typed word can be any part of a written one. */
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}]/u;
 const MIN_UNSPACED = 2;
@@ -116,6 +118,7 @@ export class CustomerIndex {
         if (similarity > 0) found.set(word, similarity);
       }
     }
+    for (const word of equivalents(typed)) if (this.#terms.word.has(word)) found.set(word, EQUIVALENT);
     return found;
   }
 

@@ -1,4 +1,5 @@
 import { foldCode, foldEmail, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
+import { codeIn } from './code-spellings.ts';
 import { domainOf, phoneTail, type CustomerIndex } from './customer-index.ts';
 import type { Entry, Value } from './entry.ts';
 import { EXACT, MAX_SIMILAR, Scores, SPELLED, WEAK, type Match } from './match.ts';
@@ -8,6 +9,8 @@ import { scoreWords } from './word-scoring.ts';
 const SAME_DOMAIN = 0.35;
 /** A domain of more customers counts as that of an email provider. */
 const MAX_SHARING_DOMAIN = 20;
+/** The maximum score of a name beside an email that the customer does not have. */
+const BESIDE_EMAIL = 0.85;
 const MIN_SHOWN = 0.15;
 /** Emails within other text, such as `Jansen <info@jansen.example>`. */
 const EMAIL_IN_TEXT = /[^\s<>(),;:"]+@[^\s<>(),;:"]+/gu;
@@ -51,18 +54,18 @@ function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => 
     .flatMap((place) => matchAt(place, index, kinds) ?? [])
     .filter(({ score, entry }) => score >= MIN_SHOWN && isMeant(entry))
     .map((match) => ({ ...match, spelled: spelledLike(match.entry, text) }))
-    .sort((a, b) => b.score - a.score || b.spelled - a.spelled || b.support - a.support)
+    .sort((a, b) => b.score - a.score || b.spelled - a.spelled || b.exact - a.exact || b.support - a.support)
     .map(({ entry, score, matched }): Match => ({ entry, score, matched }));
   const found = matches.some(({ score }) => score >= WEAK);
   return found ? matches.filter(({ score }) => score >= WEAK) : matches;
 }
 
-/** The match at a place, if there is an entry; `support` is what the other kinds of values contribute. */
+/** The match at a place, if there is an entry; `exact` is its score unrounded, and `support` is what all kinds of values contribute. */
 function matchAt(
   place: number,
   index: CustomerIndex,
   kinds: readonly Scores[],
-): (Match & { readonly support: number }) | undefined {
+): (Match & { readonly exact: number; readonly support: number }) | undefined {
   const entry = index.at(place);
   if (!entry) return undefined;
   const scored = kinds.flatMap((scores) => scores.at(place) ?? []);
@@ -71,6 +74,7 @@ function matchAt(
   return {
     entry,
     score: Math.round(score * 100) / 100,
+    exact: score,
     matched: [...new Set(best.flatMap(({ fields }) => fields))],
     support: scored.reduce((sum, kind) => sum + kind.score, 0),
   };
@@ -133,29 +137,40 @@ function* phonesOf(index: CustomerIndex): Generator<string> {
 
 /** Scores codes. One that differs in leading zeros is only similar, because it can be another code. */
 function scoreCodes(index: CustomerIndex, text: string, scores: Scores): void {
-  const code = foldCode(text);
+  const typed = codeIn(text);
+  const code = foldCode(typed);
   const bare = withoutLeadingZeros(code);
   if (bare === '') return;
   scores.noteValues(index.placesOf('code', bare), ({ kind, text: own, folded }) => {
     if (kind !== 'code' || withoutLeadingZeros(folded) !== bare) return 0;
-    if (own.trim() === text) return 1;
+    if (own.trim() === typed) return 1;
     return folded === code ? SPELLED : MAX_SIMILAR;
   });
 }
 
-/** Scores names and other texts. The words of an email count only if it is all that was typed. */
+/**
+ * Scores names and other texts. The words of an email count only if it is all that was typed; a name beside it is not all that was
+ * typed, and the email may be that of another customer.
+ */
 function scoreText(index: CustomerIndex, text: string, scores: Scores): void {
-  const others = text.replace(EMAIL_IN_TEXT, ' ');
-  const words = nameWords(others).length > 0 ? others : text;
-  if (nameWords(words).length > 0) scoreWords(index, words, scores);
+  const name = text.replace(EMAIL_IN_TEXT, ' ').trim();
+  if (name !== text && nameWords(name).length > 0) {
+    const named = new Scores(index);
+    scoreWords(index, name, named);
+    for (const place of named.places()) {
+      const { score = 0, fields = [] } = named.at(place) ?? {};
+      scores.note(place, { score: Math.min(score, BESIDE_EMAIL), fields });
+    }
+  } else if (nameWords(text).length > 0) scoreWords(index, text, scores);
   else scoreSigns(index, text, scores);
 }
 
 /** Scores a text without letters and digits, such as an emoji. */
 function scoreSigns(index: CustomerIndex, text: string, scores: Scores): void {
   if (text === '') return;
-  scores.noteValues(index.places(), ({ text: own }) => {
-    if (!own.includes(text)) return 0;
-    return own.trim() === text ? 1 : EXACT;
+  const isPicture = /\p{Extended_Pictographic}/u.test(text);
+  scores.noteValues(index.places(), ({ kind, text: own }) => {
+    if (own.trim() === text) return 1;
+    return kind === 'name' && isPicture && own.includes(text) ? EXACT : 0;
   });
 }

@@ -14,7 +14,11 @@ const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'ter', 'ten', 'la',
 const PREPOSITIONS = new Set(['in', 'at', 'from', 'te', 'uit', 'aus', 'bij', 'bei']);
 /** Words before the name of a person, with the articles before them. */
 const SALUTATION =
-  /^(?:(?:de|den|der) )?(?:heer|dhr|mevrouw|mevr|mw|mr|mrs|ms|herr|herrn|frau|monsieur|madame|mme|señora?|sra?)\.? (?=\p{L})/iu;
+  /^(?:(?:de|den|der) )?(?:heer|dhr|mevrouw|mevr|mw|fam|familie|family|mr|mrs|ms|sir|herrn?|frau|monsieur|madame|mme|señora?|sra?|don|doña)\.? (?=\p{L})/iu;
+/** Words that are also names of companies, unless a whole name follows. */
+const TITLES = /^(?:(?:drs?|prof|ing|ir|mag)\.? +)+/iu;
+/** Between a company and a person there. */
+const ATTENTION = /(?<!\p{L})(?:t\.? ?a\.? ?v\.?|c\/o|attn?\.?|z\.? ?hd\.?)(?!\p{L})/giu;
 /** Initials written together, as in `J.P. Jansen` and `Jansen, J.P.` */
 const INITIALS = /(?<=^|, *)(?:\p{L}\.){2,4}(?= *(?:\p{L}{2}|$))/u;
 /** The similarity of `v.d. Berg` to `van den Berg`, which can be another name than `van der Berg`. */
@@ -29,7 +33,9 @@ export function variantsOf(text: string, words: readonly string[]): readonly (re
     mergeParticles(words),
     abbreviate(words),
     [first, ...others.filter((word) => !PREPOSITIONS.has(word))],
-    nameWords(text.trim().replace(SALUTATION, '')),
+    nameWords(withoutSalutation(text)),
+    nameWords(text.replace(ATTENTION, ' ')),
+    nameWords(text.replace(/^([^,]+),(.+)$/u, '$2 $1')),
     initialsApart(text),
     numbersApart(words),
     // In an address, they are no legal forms.
@@ -55,6 +61,12 @@ export function readings({ kind, text, words, folded }: Value): readonly Reading
     ...(apart === words ? [] : [{ words: apart, certainty: 1 }]),
     ...(initials.length > 0 ? [{ words: initials, certainty: 1 }] : []),
   ];
+}
+
+function withoutSalutation(text: string): string {
+  const rest = text.trim().replace(SALUTATION, '');
+  const untitled = rest.replace(TITLES, '');
+  return nameWords(untitled).length > 1 ? untitled : rest;
 }
 
 /** The words of a name with its initials as single words, if they are written together and are no legal form; or none. */
@@ -101,4 +113,26 @@ function abbreviate(words: readonly string[]): readonly string[] {
 /** The additional words that arise by {@link abbreviate}. */
 export function abbreviated(words: readonly string[]): readonly string[] {
   return abbreviate(words).filter((word) => !words.includes(word));
+}
+
+/** Words of which each stands for the others, folded. */
+const EQUIVALENTS = [
+  'gebr gebroders gebruder',
+  'st sint sankt saint',
+  'fa firma',
+  'zn zonen zoon',
+  'str strasse straat',
+].map((words) => words.split(' '));
+/** The number of digits up to which a number may have zeros before it. */
+const MAX_DIGITS = 6;
+
+/** Other spellings of a word: its abbreviations, or the same number with other zeros. */
+export function equivalents(word: string): readonly string[] {
+  const bare = /^0*(\d+)$/.exec(word)?.[1];
+  const numbers =
+    bare === undefined
+      ? []
+      : Array.from({ length: Math.max(1, MAX_DIGITS - bare.length + 1) }, (_, zeros) => '0'.repeat(zeros) + bare);
+  const group = EQUIVALENTS.find((words) => words.includes(word)) ?? [];
+  return [...numbers, ...group].filter((other) => other !== word);
 }

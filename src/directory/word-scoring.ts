@@ -11,6 +11,8 @@ const SAME_INITIALS = 0.6;
 const NAME_IN_QUERY = 0.6;
 /** The score of words of several people or names, or of a number that can also be a code: probable, but not certain. */
 const PROBABLE = 0.7;
+/** Ranks a whole name before a part of one; too little to be shown. */
+const WHOLE = 0.004;
 /** The maximum score of an entry that lacks a typed word. */
 const MAX_SHARING = 0.49;
 /** The minimum weight of the typed words in an entry that lacks some and is compared nevertheless, as a part of all. */
@@ -162,22 +164,26 @@ function scoreSpread(
     used.push(best);
   }
   if (new Set(used).size < 2) return NOT_SPREAD;
-  const score = level(similarities, isCertain(used) ? EXACT : PROBABLE, 0.15);
-  return { score, fields: used.map(({ value: { field } }) => field) };
+  const fields = used.map(({ value: { field } }) => field);
+  return { score: level(similarities, certainty(used, words), 0.15), fields };
 }
 
 const NOT_SPREAD = { score: 0, fields: [] };
 
 /**
- * Whether words that several values contain can only mean this customer: its whole names, or a part of its name, and then a place.
- * The first name of one person and the surname of another one are nobody's name, and neither is a street before a surname.
+ * The score of words as typed that several values contain. They can only mean this customer if they are its whole names, or a part
+ * of its name and then its place. The first name of one person and the surname of another one are nobody's name; neither is a
+ * street before a surname, nor the number of a house after a part of a name.
  */
-function isCertain(used: readonly Comparison[]): boolean {
+function certainty(used: readonly Comparison[], words: readonly TypedWord[]): number {
   const isName = ({ value: { kind } }: Comparison): boolean => kind === 'name' || kind === 'person';
   const names = [...new Set(used.filter(isName))];
   const place = used.findIndex((comparison) => !isName(comparison));
-  if (place >= 0 && used.slice(place).some(isName)) return false;
-  return names.every(({ isWhole }) => isWhole) || (names.length === 1 && names[0]?.value.kind === 'name');
+  if (place >= 0 && used.slice(place).some(isName)) return PROBABLE;
+  if (names.every(({ isWhole }) => isWhole)) return EXACT + WHOLE;
+  const isPlace = place >= 0 && used.slice(place).every(({ isWhole, isEnd }) => isWhole || isEnd);
+  const isNumber = place >= 0 && words.slice(place).every(({ word }) => /^\p{N}+$/u.test(word));
+  return names.length === 1 && names[0]?.value.kind === 'name' && isPlace && !isNumber ? EXACT : PROBABLE;
 }
 
 /** `exact` if all words are as typed, otherwise a score from {@link WEAK} upwards by their similarity. */

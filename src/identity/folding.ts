@@ -21,15 +21,17 @@ const LETTERS: Readonly<Record<string, string>> = {
 /** Legal forms of common countries, without dots. They are recognized only after the first word. */
 const LEGAL_FORMS = new Set(
   [
-    'bv nv vof cv bvba sprl cvba vzw', // the Netherlands, Belgium
-    'gmbh mbh ag kg kgaa ug ohg gbr ev eg ek haftungsbeschrankt', // Germany, Austria, Switzerland
-    'inc incorporated llc llp lp ltd limited plc corp corporation pty pvt', // English-speaking countries
-    'sa sarl sas sasu eurl sci', // France
-    'spa srl srls sl slu sau lda', // Italy, Spain, Portugal
-    'ab as asa aps is ks oy oyj', // Nordic countries
-    'spzoo sro doo kft zrt', // Poland, Czechia, the Balkans, Hungary
+    'bv nv vof cv ua eenmanszaak maatschap bvba sprl srl commv cvba vzw asbl', // the Netherlands, Belgium
+    'gmbh ggmbh gesmbh mbh ag kg kgaa ug og ohg gbr ev eg ek se partg mbb haftungsbeschrankt', // Germany, Austria, Switzerland
+    'inc incorporated llc llp lp ltd limited plc corp corporation company cic dac clg pte pty pvt', // English-speaking countries
+    'sa sarl sas sasu eurl sci snc scop', // France
+    'spa srls sl slu sll sau lda limitada unipessoal', // Italy, Spain, Portugal
+    'ab hb kb aktiebolag as asa aps oy oyj ehf', // Nordic countries
+    'spzoo spk sro vos doo kft zrt uab', // Poland, Czechia, the Balkans, Hungary, Lithuania
   ].flatMap((forms) => forms.split(' ')),
 );
+/** After one of these, a word is a name: `Jan van As`. */
+const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'del', 'di', 'la', 'te', 'ten', 'ter', 'op', 'zu']);
 /** Titles before a name. The word after them is the first of the name. */
 const TITLES = new Set('dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '));
 /** Words that join names or accompany a legal form (`GmbH & Co. KG`). */
@@ -46,14 +48,24 @@ const SPELLINGS: readonly (readonly [RegExp, string])[] = [
 ];
 /** The same for legal forms and connectives, after lower case and without accents. */
 const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
-  [/\bsp\.? z ?o\. ?o\b\.?/g, 'spzoo'],
+  [/\bsp\.? ?z\.? ?o\.? ?o\b\.?/g, 'spzoo'],
+  [/\bsp\.? ?[jk]\b\.?/g, 'spk'],
+  [/\bspol\.? ?s ?r\.? ?o\b\.?/g, 'sro'],
   [/\bs\.? ?a\.? ?r\.? ?l\b\.?/g, 'sarl'],
   [/\bb\.?v\.? i\.? ?o\b\.?/g, 'bv'],
-  [/(?<=\s)([aik])\/s(?![\p{L}\p{N}])/gu, '$1s'],
+  [/\bges\.? ?m\.? ?b\.? ?h\b\.?/g, 'gmbh'],
+  [
+    /(?<=\s)(?:[aik]\/s(?![\p{L}\p{N}])|(?:san\.? ve tic\.? )?a\. ?s\.|ltd\.? sti\.?|s(?:oc)?\. ?coop\.?|besloten vennootschap)/gu,
+    ' ',
+  ],
+  // Letters at the end: `Jansen B V`.
+  [/(?<=\p{L}{2}[.,]? )(?:b v|n v|v o f|c v|g m b h|s a|s l|s p a|s r l)$/gu, ' '],
   // Between words; elsewhere these letters are initials.
   [/(?<=\p{L}{2} )(?:y|u\.?) (?=\p{L}{2})/gu, ''],
   [/(?<=\p{L}{2} )e (?=h?i|figl|filh)/gu, ''],
 ];
+/** Accents of Latin, Greek and Cyrillic letters, and vowel points. In other scripts, marks make other letters. */
+const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]/g;
 
 /**
  * The words of a name in their order: lower case, without accents, punctuation, legal forms and connectives; `ü`, `ue` and `u`
@@ -62,7 +74,9 @@ const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
 export function nameWords(name: string): readonly string[] {
   const words = allWords(name);
   const first = words.findIndex((word) => !TITLES.has(word));
-  const telling = words.filter((word, index) => index <= first || !(LEGAL_FORMS.has(word) || CONNECTIVES.has(word)));
+  const isForm = (word: string, index: number): boolean =>
+    LEGAL_FORMS.has(word) && !PARTICLES.has(words[index - 1] ?? '');
+  const telling = words.filter((word, index) => index <= first || !(isForm(word, index) || CONNECTIVES.has(word)));
   return telling.length > 0 ? telling : words;
 }
 
@@ -76,13 +90,14 @@ export function plainWords(text: string): readonly string[] {
   const folded = respell(text, SPELLINGS)
     .normalize('NFKD')
     .toLowerCase()
-    .replace(/\p{M}/gu, '')
+    .replace(ACCENTS, '')
+    .normalize('NFKC')
     .replace(/[ßæøœłđðþı]/g, (letter) => LETTERS[letter] ?? letter);
   // Abbreviations are one word: B.V., S.r.l.
   const plain = respell(folded, SPACED_FORMS).replace(/(?<![\p{L}\p{N}])(?:\p{L}\.){2,}\p{L}?/gu, (letters) =>
     letters.replaceAll('.', ''),
   );
-  return plain.match(/[\p{L}\p{N}]+/gu) ?? [];
+  return plain.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? [];
 }
 
 function respell(text: string, spellings: readonly (readonly [RegExp, string])[]): string {

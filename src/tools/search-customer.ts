@@ -176,12 +176,9 @@ function plausibleTotal({ customers, hasMore, total }: Page): number | undefined
   return total !== undefined && total >= customers.length + Number(hasMore) ? total : undefined;
 }
 
-/** Whether the filters exclude no customer, and the agent did not decline the total. */
-function isOfAll(filters: Fields, { traits }: Provider): boolean {
-  const { limitField, archivedFilter, totalFilter } = traits;
-  return Object.entries(filters).every(
-    ([name, value]) => [limitField, archivedFilter].includes(name) || (name === totalFilter && value !== false),
-  );
+/** Whether the filters exclude no customer, and the agent left the total to the server. */
+function isOfAll(filters: Fields, { traits: { limitField, archivedFilter } }: Provider): boolean {
+  return Object.keys(filters).every((name) => [limitField, archivedFilter].includes(name));
 }
 
 function countAll(filters: Fields, { provider, directory, call }: ToolContext): Promise<number | undefined> {

@@ -133,6 +133,27 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await expectFirst('C 1000 Zuid', 'C1000 Zuid', 'exact');
   });
 
+  it('understands words around a name and around a code', async () => {
+    await store(['drs. Pieter Vermeulen', 'Gebr. Kwartel', 'Sint Pietersgilde', 'Bakker', 'Filiaal 9', 'Filiaal 8']);
+    const coded = { ...kit.minimal('Coded', 'post@coded.example'), [kit.externalIdField]: 'CRM-3490' };
+    await scene.call('create_customer', coded, server);
+    for (const typed of ['nr. CRM-3490', 'klantnummer CRM-3490', 'customer CRM-3490', 'Kunde CRM-3490'])
+      await expectFirst(typed, 'Coded', 'exact');
+    for (const typed of ['Prof. Pieter Vermeulen', 'Herr Dr. Pieter Vermeulen'])
+      await expectFirst(typed, 'drs. Pieter Vermeulen', 'exact');
+    await expectFirst('fam. Bakker', 'Bakker', 'exact');
+    await expectFirst('Gebroeders Kwartel', 'Gebr. Kwartel', 'similar');
+    await expectFirst('St. Pietersgilde', 'Sint Pietersgilde', 'similar');
+    await expectFirst('Filiaal 09', 'Filiaal 9', 'similar');
+  });
+
+  it('takes a number or a street of the address for no part of a name', async () => {
+    await store(['Filiaal 13', 'Sanne Visser'], () => ({ ...kit.findable('+31 20 1112233', 'Utrecht') }));
+    await expectNone('Filiaal 12', 'exact');
+    await expectNone('Sanne Kerkstraat', 'exact');
+    await expectFirst('Sanne Utrecht', 'Sanne Visser', 'exact');
+  });
+
   it('shows the name that was typed before others that are the same after folding', async () => {
     const names = ['Müller GmbH', 'MULLER', 'Mueller AG', 'Müller'];
     await store(names);
@@ -152,6 +173,7 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
       const [first] = await rows(`${name} <post@anker.example>`);
       expect(first).toMatchObject({ name, score: 1 });
     }
+    expect(await rows('Anker Zuid <post@elsewhere.example>')).toMatchObject([{ name: 'Anker Zuid', score: 0.85 }]);
   });
 
   it('shows a code with lost zeros beside addresses that contain its number', async () => {
