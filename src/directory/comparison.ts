@@ -2,8 +2,8 @@ import type { CustomerIndex } from './customer-index.ts';
 import type { Entry, Value } from './entry.ts';
 import { readings, type Reading } from './spellings.ts';
 
-/** The similarity of an initial to a word that begins with it. */
-const INITIAL = 0.7;
+/** The similarity of a typed initial to a word that begins with it, and of a typed word to a written initial. */
+const INITIAL = { typed: 0.9, written: 0.7 };
 /** The similarity of a word to the same word before the `@` of an email, which can belong to another name. */
 const IN_MAILBOX = 0.7;
 
@@ -106,9 +106,10 @@ function pairsOf(own: string, { kind }: Value, { words, meant }: Typed): readonl
   if (kind !== 'name' && kind !== 'person') return pairs;
   // The last word that was typed is a surname, which an initial does not stand for.
   const last = own.length === 1 && words.length > 1 ? words.length - 1 : words.length;
+  const similarity = own.length === 1 ? INITIAL.written : INITIAL.typed;
   const initials = words
     .slice(0, last)
-    .flatMap(({ word }, at) => (isInitial(word, own) ? [{ at, similarity: INITIAL }] : NO_PAIRS));
+    .flatMap(({ word }, at) => (isInitial(word, own) ? [{ at, similarity }] : NO_PAIRS));
   return initials.length > 0 ? [...pairs, ...initials] : pairs;
 }
 

@@ -11,7 +11,7 @@ const SAME_INITIALS = 0.6;
 const NAME_IN_QUERY = 0.6;
 /** The score of words of several people or names, or of a number that can also be a code: probable, but not certain. */
 const PROBABLE = 0.7;
-/** Ranks a whole name before a part of one; too little to be shown. */
+/** Ranks a whole name before a part of one, and a city before a street; too little to be shown. */
 const WHOLE = 0.004;
 /** The maximum score of an entry that lacks a typed word. */
 const MAX_SHARING = 0.49;
@@ -19,10 +19,12 @@ const MAX_SHARING = 0.49;
 const MIN_SHARE = 0.5;
 /** Further words are ignored. */
 const MAX_WORDS = 12;
+/** The minimum length of a part of a compound. */
+const MIN_PART = 4;
 
 /** Scores the entries by the words of a text. */
 export function scoreWords(index: CustomerIndex, text: string, scores: Scores): void {
-  const words = nameWords(text);
+  const words = nameWords(text).slice(0, MAX_WORDS);
   const joined = words.join('');
   scores.noteValues([...index.placesOf('joined', joined), ...index.placesOf('word', joined)], ({ kind, folded }) => {
     if (folded !== joined || (kind !== 'name' && kind !== 'person' && kind !== 'text')) return 0;
@@ -30,11 +32,26 @@ export function scoreWords(index: CustomerIndex, text: string, scores: Scores): 
   });
   scoreInitials(index, words, scores);
   const known = new Map<string, TypedWord>();
-  for (const variant of variantsOf(text, words)) {
+  for (const variant of [...variantsOf(text, words), ...compounds(index, words)]) {
     const typed = variant.slice(0, MAX_WORDS).map((word) => known.get(word) ?? typedWord(index, word));
     for (const word of typed) known.set(word.word, word);
     scoreVariant(index, together(typed), scores);
   }
+}
+
+/** The words with two of them written as one, or one as two, if customers have them so: `Loodgieters bedrijf`. */
+function compounds(index: CustomerIndex, words: readonly string[]): readonly (readonly string[])[] {
+  const isKnown = (word: string): boolean => word.length >= MIN_PART && index.placesOf('word', word).length > 0;
+  return words.flatMap((word, at) => {
+    const before = words.slice(0, at);
+    const joined = word + (words[at + 1] ?? '');
+    const others = at + 1 < words.length && isKnown(joined) ? [[...before, joined, ...words.slice(at + 2)]] : [];
+    if (isKnown(word)) return others;
+    const splits = Array.from({ length: Math.max(0, word.length - 2 * MIN_PART + 1) }, (_, n) => n + MIN_PART)
+      .map((end) => [word.slice(0, end), word.slice(end)])
+      .filter((parts) => parts.every(isKnown));
+    return [...others, ...splits.map((parts) => [...before, ...parts, ...words.slice(at + 1)])];
+  });
 }
 
 /** Matches `KLM` with a name of three words, and such a name with `KLM`. */
@@ -131,12 +148,17 @@ function scoreValue(comparison: Comparison, { words, weight }: Typed): number {
 }
 
 /** The score of a value that contains all typed words as typed. */
-function exactScore({ value: { kind }, covered, otherInitial }: Comparison, words: readonly TypedWord[]): number {
+function exactScore(
+  { value: { kind }, covered, isEnd, otherInitial }: Comparison,
+  words: readonly TypedWord[],
+): number {
   if (covered === 1) return kind === 'name' ? 1 : SAME_TEXT;
   const isNumber = kind === 'text' && words.every(({ word }) => /^\p{N}+$/u.test(word));
   const isOtherPerson = otherInitial && words.some(({ word }) => word.length === 1);
   if (isNumber || isOtherPerson) return PROBABLE;
-  return kind === 'name' ? EXACT + 0.1 * covered : EXACT;
+  if (kind === 'name') return EXACT + 0.1 * covered;
+  // The last words of an address are its city.
+  return isEnd ? EXACT + WHOLE : EXACT;
 }
 
 /** Scores an entry in which several values contain the typed words together. */

@@ -27,11 +27,13 @@ const LEGAL_FORMS = new Set(
     'sa sarl sas sasu eurl sci snc scop', // France
     'spa srls sl slu sll sau lda limitada unipessoal', // Italy, Spain, Portugal
     'ab hb kb aktiebolag as asa aps oy oyj ehf', // Nordic countries
-    'spzoo spk sro vos doo kft zrt uab', // Poland, Czechia, the Balkans, Hungary, Lithuania
+    'spzoo spk sro doo kft zrt uab', // Poland, Czechia, the Balkans, Hungary, Lithuania
   ].flatMap((forms) => forms.split(' ')),
 );
 /** After one of these, a word is a name: `Jan van As`. */
 const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'del', 'di', 'la', 'te', 'ten', 'ter', 'op', 'zu']);
+/** Names that look like legal forms in lower case; as legal forms they are not written like this. */
+const NAMES = /(?<=\p{L} )(?:Ab|As|Asa|Åsa|Eg|Ek|Sá|Spa)(?![\p{L}.])/gu;
 /** Titles before a name. The word after them is the first of the name. */
 const TITLES = new Set('dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '));
 /** Words that join names or accompany a legal form (`GmbH & Co. KG`). */
@@ -55,7 +57,7 @@ const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
   [/\bb\.?v\.? i\.? ?o\b\.?/g, 'bv'],
   [/\bges\.? ?m\.? ?b\.? ?h\b\.?/g, 'gmbh'],
   [
-    /(?<=\s)(?:[aik]\/s(?![\p{L}\p{N}])|(?:san\.? ve tic\.? )?a\. ?s\.|ltd\.? sti\.?|s(?:oc)?\. ?coop\.?|besloten vennootschap)/gu,
+    /(?<=\s)(?:[aik]\/s(?![\p{L}\p{N}])|(?:san\.? ve tic\.? )?a\. ?s\.|v\. ?o\. ?s\.|ltd\.? sti\.?|s(?:oc)?\. ?coop\.?|besloten vennootschap)/gu,
     ' ',
   ],
   // Letters at the end: `Jansen B V`.
@@ -74,8 +76,9 @@ const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]/g;
 export function nameWords(name: string): readonly string[] {
   const words = allWords(name);
   const first = words.findIndex((word) => !TITLES.has(word));
+  const names = (name.match(NAMES) ?? []).flatMap(allWords);
   const isForm = (word: string, index: number): boolean =>
-    LEGAL_FORMS.has(word) && !PARTICLES.has(words[index - 1] ?? '');
+    LEGAL_FORMS.has(word) && !names.includes(word) && !PARTICLES.has(words[index - 1] ?? '');
   const telling = words.filter((word, index) => index <= first || !(isForm(word, index) || CONNECTIVES.has(word)));
   return telling.length > 0 ? telling : words;
 }

@@ -137,7 +137,14 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await store(['drs. Pieter Vermeulen', 'Gebr. Kwartel', 'Sint Pietersgilde', 'Bakker', 'Filiaal 9', 'Filiaal 8']);
     const coded = { ...kit.minimal('Coded', 'post@coded.example'), [kit.externalIdField]: 'CRM-3490' };
     await scene.call('create_customer', coded, server);
-    for (const typed of ['nr. CRM-3490', 'klantnummer CRM-3490', 'customer CRM-3490', 'Kunde CRM-3490'])
+    for (const typed of [
+      'CRM3490',
+      'crm 3490',
+      'nr. CRM-3490',
+      'klantnummer CRM-3490',
+      'customer CRM-3490',
+      'Kunde CRM-3490',
+    ])
       await expectFirst(typed, 'Coded', 'exact');
     for (const typed of ['Prof. Pieter Vermeulen', 'Herr Dr. Pieter Vermeulen'])
       await expectFirst(typed, 'drs. Pieter Vermeulen', 'exact');
@@ -152,6 +159,14 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await expectNone('Filiaal 12', 'exact');
     await expectNone('Sanne Kerkstraat', 'exact');
     await expectFirst('Sanne Utrecht', 'Sanne Visser', 'exact');
+  });
+
+  it('joins and splits compounds, and prefers the exact surname to a similar one', async () => {
+    await store(['Loodgietersbedrijf de Graaf', 'Edelweiss Interieur Holding', 'John Smith', 'J. Smit', 'J. Martinez']);
+    await expectFirst('Loodgieters bedrijf de Graaf', 'Loodgietersbedrijf de Graaf', 'exact');
+    await expectFirst('edelweissinterieur', 'Edelweiss Interieur Holding', 'exact');
+    await expectFirst('J. Smith', 'John Smith', 'similar');
+    await expectFirst('J. Martin', 'J. Martinez', 'similar');
   });
 
   it('shows the name that was typed before others that are the same after folding', async () => {
