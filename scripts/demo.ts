@@ -62,10 +62,10 @@ async function onboarding(store: string): Promise<void> {
     email: 'hello@acme.example',
     office_phone: '555-0100',
   };
-  await step('Does the customer exist?', 'search_customer', { name_contains: 'acme' });
+  await step('Does the customer exist?', 'search_customer', { find: 'Acme' });
   await step('No. Create it, under its id in the CRM.', 'create_customer', acme);
   await step('The connection dropped, so the assistant tries again. Still one customer:', 'create_customer', acme);
-  await step('Find it.', 'search_customer', { name_contains: 'bakery' });
+  await step('Find it, with a typing error.', 'search_customer', { find: 'acme bakry' });
   await step('The customer has moved. Fields that are not mentioned stay as they are:', 'update_customer', {
     external_id: 'crm-1042',
     address_string: '12 Mill Lane, Phoenix, AZ 85001',
