@@ -43,6 +43,23 @@ describe.concurrent('Layer’s answers', () => {
   });
 });
 
+describe.concurrent('Layer’s filter by external id', () => {
+  it('is not trusted if it answers with others: the list is read', async () => {
+    const { standIn, server } = await openScene();
+    const { id } = await made(server, { company_name: 'One', external_id: 'only-1' });
+    const other = await made(server, { company_name: 'Other', external_id: 'only-2' });
+    const body = { data: [standIn.customers.get(other.id)], meta: { pagination: { cursor: null, has_more: false } } };
+    // As another program would; the server remembers only the earlier one.
+    standIn.customers.set(id, { ...standIn.customers.get(id), external_id: 'moved-1' });
+    standIn.fault({ on: 'list', act: { status: 200, body } });
+    const { data, text } = await server.call('get_customer', { external_id: 'moved-1' });
+    expect(data, text).toMatchObject({ customer_id: id, external_id: 'moved-1' });
+    standIn.fault({ on: 'list', act: { status: 200, body } });
+    const missing = await server.call('get_customer', { external_id: 'only-3' });
+    expect(errorOf(missing), missing.text).toMatchObject({ kind: 'not_found' });
+  });
+});
+
 describe.concurrent('Layer’s paging', () => {
   it.each([
     [{ cursor: 'c-2', has_next: true, total_count: 7 }, true],
