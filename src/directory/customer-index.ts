@@ -1,4 +1,4 @@
-import { typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
+import { foldNumber, nameKey, typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
 import { sameEntry, type Entry, type Value } from './entry.ts';
 import { abbreviated, equivalents, glued } from './spellings.ts';
 
@@ -17,7 +17,7 @@ const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Th
 const MIN_UNSPACED = 2;
 
 /** The kinds of terms. */
-export type TermKind = 'word' | 'joined' | 'email' | 'domain' | 'phone' | 'code' | 'initials';
+export type TermKind = 'word' | 'joined' | 'name' | 'email' | 'domain' | 'phone' | 'code' | 'number' | 'initials';
 
 /**
  * Entries by their terms. A changed entry gets a new place, and its old place stays empty. The index is rebuilt once too many are
@@ -29,10 +29,12 @@ export class CustomerIndex {
   readonly #terms: Readonly<Record<TermKind, Map<string, Places>>> = {
     word: new Map(),
     joined: new Map(),
+    name: new Map(),
     email: new Map(),
     domain: new Map(),
     phone: new Map(),
     code: new Map(),
+    number: new Map(),
     initials: new Map(),
   };
   readonly #wordsByLength = new Map<number, Set<string>>();
@@ -171,7 +173,7 @@ function partOf(a: string, b: string): number {
   return PREFIX + (0.95 - PREFIX) * (short.length / long.length);
 }
 
-function termsOf({ kind, folded, words }: Value): [TermKind, string][] {
+function termsOf({ kind, text, folded, words }: Value): [TermKind, string][] {
   switch (kind) {
     case 'email':
       return [
@@ -183,12 +185,18 @@ function termsOf({ kind, folded, words }: Value): [TermKind, string][] {
       return [['phone', phoneTail(folded)]];
     case 'code':
       return [['code', withoutLeadingZeros(folded)]];
+    case 'number':
+      return [
+        ['code', withoutLeadingZeros(folded)],
+        ['number', foldNumber(text)],
+      ];
     default: {
       const initials = kind === 'name' ? initialsOf(words) : undefined;
       return [
         ...words.map((word): [TermKind, string] => ['word', word]),
         ...[...glued(words), ...abbreviated(words)].map((word): [TermKind, string] => ['word', word]),
         ...(words.length > 1 ? [['joined', folded] satisfies [TermKind, string]] : []),
+        ...(kind === 'name' ? [['name', nameKey(text)] satisfies [TermKind, string]] : []),
         ...(initials === undefined ? [] : [['initials', initials] satisfies [TermKind, string]]),
       ];
     }

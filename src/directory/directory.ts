@@ -4,7 +4,7 @@ import type { Fields, Nearby, Provider, ProviderCustomer } from '../providers/pr
 import { CustomerList } from './customer-list.ts';
 import { emptiableFields, type Entry } from './entry.ts';
 import { KnownCustomers } from './known-customers.ts';
-import { searchStates, type Searched } from './scoring.ts';
+import { searchIndex, type Searched } from './scoring.ts';
 import { unfinishedWarning } from './warnings.ts';
 
 /** How long a create waits for the list. */
@@ -30,10 +30,12 @@ interface Extent {
 export class Directory {
   readonly #provider: Provider;
   readonly #list: CustomerList;
+  readonly #customers: KnownCustomers;
 
   constructor(provider: Provider) {
     this.#provider = provider;
     this.#list = new CustomerList(provider);
+    this.#customers = new KnownCustomers(provider, this.#list.index);
   }
 
   /**
@@ -44,7 +46,7 @@ export class Directory {
     const isRead = await this.#list.refresh(call, text);
     const bit = without === undefined ? 0 : 1 << emptiableFields(this.#provider).indexOf(without);
     const lacks = (entry: Entry): boolean => (entry.empty & bit) === bit;
-    return { ...searchStates(this.#list.index, { text, archived }, lacks), ...this.#extent(isRead) };
+    return { ...searchIndex(this.#list.index, { text, archived }, lacks), ...this.#extent(isRead) };
   }
 
   /**
@@ -53,7 +55,7 @@ export class Directory {
    */
   async known(call: Call): Promise<Extent & { readonly customers: KnownCustomers }> {
     const isRead = await this.#list.refresh(call);
-    return { customers: new KnownCustomers(this.#provider, this.#list.index), ...this.#extent(isRead) };
+    return { customers: this.#customers, ...this.#extent(isRead) };
   }
 
   /** Customers that include all like one to create, also those that others created a moment ago, as far as the list can be read soon. */
@@ -64,12 +66,12 @@ export class Directory {
       throw error;
     });
     const { complete } = this.#extent(isRead);
-    return { customers: new KnownCustomers(this.#provider, this.#list.index).maybeLike(fields), complete };
+    return { customers: this.#customers.maybeLike(fields), complete };
   }
 
   /** Those that are known without a request; none if the list is not fresh. */
   rememberedLike(fields: Fields): readonly ProviderCustomer[] {
-    return this.#list.isFresh() ? new KnownCustomers(this.#provider, this.#list.index).maybeLike(fields) : [];
+    return this.#list.isFresh() ? this.#customers.maybeLike(fields) : [];
   }
 
   /** A warning explains what the list lacks; otherwise the next call reads on. */

@@ -5,9 +5,9 @@ import { foldPhone } from './phones.ts';
 
 /**
  * How a value is compared. The name of a customer or of a `person` there is compared by its words, as other texts are, and an
- * email also by the words before its `@`.
+ * email also by the words before its `@`. A `number` is a code that an authority gives to one customer only.
  */
-type Kind = 'name' | 'person' | 'email' | 'phone' | 'code' | 'text';
+type Kind = 'name' | 'person' | 'email' | 'phone' | 'code' | 'number' | 'text';
 
 /** A value by which a customer can be found. */
 export interface Value {
@@ -52,7 +52,8 @@ export function toEntry(provider: Provider, customer: ProviderCustomer): Entry {
       ...read('email', [...identity.emails, ...(searched.emails ?? [])]),
       ...read('phone', searched.phones),
       ...[valueOf('code', externalIdField, externalId)].flatMap((value) => value ?? []),
-      ...read('code', [...(identity.numbers ?? []), ...(searched.codes ?? [])]),
+      ...read('number', identity.numbers ?? []),
+      ...read('code', searched.codes ?? []),
       ...searched.texts.flatMap((field) => read(meanings[field] === 'contact_name' ? 'person' : 'text', [field])),
       ...contactsOf(customer, searched.contacts),
     ],
@@ -86,7 +87,7 @@ function valueOf(kind: Kind, field: string, given: unknown): Value | undefined {
     return { field, kind, text, folded: words.join(''), words };
   }
   if (kind === 'email') return { field, kind, text, folded: foldEmail(text), words: mailboxWords(text) };
-  const fold = { phone: foldPhone, code: foldCode }[kind];
+  const fold = { phone: foldPhone, code: foldCode, number: foldCode }[kind];
   return { field, kind, text, folded: fold(text), words: NO_WORDS };
 }
 

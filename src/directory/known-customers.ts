@@ -1,7 +1,7 @@
-import { foldCode, foldEmail, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
+import { foldCode, foldEmail, foldNumber, nameKey, withoutLeadingZeros } from '../identity/folding.ts';
 import type { Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
 import { textOf } from '../text.ts';
-import type { CustomerIndex } from './customer-index.ts';
+import type { CustomerIndex, TermKind } from './customer-index.ts';
 import type { Entry } from './entry.ts';
 
 /** The customers of a directory, with the fields by which they are recognized and without their documents. */
@@ -26,32 +26,15 @@ export class KnownCustomers {
   maybeLike(fields: Fields): readonly ProviderCustomer[] {
     const { names, emails, numbers = [] } = this.#provider.traits.identity;
     const texts = (of: readonly string[]): string[] => of.flatMap((field) => textOf(fields[field]) ?? []);
-    const words = texts(names).map(nameWords);
     const found = [
       ...this.#at('email', texts(emails).map(foldEmail)),
-      ...this.#at(
-        'code',
-        texts(numbers).map((number) => withoutLeadingZeros(foldCode(number))),
-      ),
-      // Names that are the same share each of their words, or are the same if written as one.
-      ...this.#at(
-        'word',
-        words.flatMap((own) => [this.#rarest(own), own.join('')]),
-      ),
-      ...this.#at(
-        'joined',
-        words.map((own) => own.join('')),
-      ),
+      ...this.#at('name', texts(names).map(nameKey)),
+      ...this.#at('number', texts(numbers).map(foldNumber)),
     ];
     return [...new Set(found)].map((entry) => this.#customerOf(entry));
   }
 
-  #rarest(words: readonly string[]): string {
-    const counts = words.map((word) => this.#index.placesOf('word', word).length);
-    return words[counts.indexOf(Math.min(...counts))] ?? '';
-  }
-
-  #at(kind: 'email' | 'code' | 'word' | 'joined', terms: readonly string[]): readonly Entry[] {
+  #at(kind: TermKind, terms: readonly string[]): readonly Entry[] {
     return terms.flatMap((term) => this.#index.placesOf(kind, term)).flatMap((place) => this.#index.at(place) ?? []);
   }
 

@@ -1,5 +1,5 @@
 import { foldCode, foldEmail, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
-import { codeIn } from './code-spellings.ts';
+import { codesIn } from './code-spellings.ts';
 import { domainOf, phoneTail, type CustomerIndex } from './customer-index.ts';
 import type { Entry, Value } from './entry.ts';
 import { EXACT, MAX_SIMILAR, Scores, SPELLED, WEAK, type Match } from './match.ts';
@@ -23,7 +23,7 @@ export interface Searched {
 }
 
 /** The customers for which `isMeant` is true and that a text may mean, or all; with `archived`, archived ones too. */
-export function searchStates(
+export function searchIndex(
   index: CustomerIndex,
   { text, archived }: { readonly text: string | undefined; readonly archived: boolean },
   isMeant: (entry: Entry) => boolean,
@@ -137,12 +137,15 @@ function* phonesOf(index: CustomerIndex): Generator<string> {
 
 /** Scores codes. One that differs in leading zeros is only similar, because it can be another code. */
 function scoreCodes(index: CustomerIndex, text: string, scores: Scores): void {
-  const typed = codeIn(text);
+  for (const typed of codesIn(text)) scoreCode(index, typed, scores);
+}
+
+function scoreCode(index: CustomerIndex, typed: string, scores: Scores): void {
   const code = foldCode(typed);
   const bare = withoutLeadingZeros(code);
   if (bare === '') return;
   scores.noteValues(index.placesOf('code', bare), ({ kind, text: own, folded }) => {
-    if (kind !== 'code' || withoutLeadingZeros(folded) !== bare) return 0;
+    if ((kind !== 'code' && kind !== 'number') || withoutLeadingZeros(folded) !== bare) return 0;
     if (own.trim() === typed) return 1;
     return folded === code ? SPELLED : MAX_SIMILAR;
   });

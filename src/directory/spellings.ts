@@ -1,4 +1,4 @@
-import { allWords, nameWords, plainWords } from '../identity/folding.ts';
+import { allWords, nameWords, PARTICLES, plainWords, TITLES } from '../identity/folding.ts';
 import type { Value } from './entry.ts';
 
 /** A way to read the words of a value. */
@@ -8,15 +8,15 @@ export interface Reading {
   readonly certainty: number;
 }
 
-/** Particles of names, which are often written together with the next word. */
-const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'ter', 'ten', 'la', 'le', 'di', 'da', 'del', 'mc', 'mac']);
 /** Words between a name and a place. */
 const PREPOSITIONS = new Set(['in', 'at', 'from', 'te', 'uit', 'aus', 'bij', 'bei']);
-/** Words before the name of a person, with the articles before them. */
-const SALUTATION =
-  /^(?:(?:de|den|der) )?(?:heer|dhr|mevrouw|mevr|mw|fam|familie|family|mr|mrs|ms|sir|herrn?|frau|monsieur|madame|mme|señora?|sra?|don|doña)\.? (?=\p{L})/iu;
-/** Words that are also names of companies, unless a whole name follows. */
-const TITLES = /^(?:(?:drs?|prof|ing|ir|mag)\.? +)+/iu;
+/** Words before the name of a person. */
+const SALUTATIONS = new Set([
+  ...TITLES,
+  ...'heer mevrouw fam familie family sir herrn monsieur madame senor senora don dona mag'.split(' '),
+]);
+/** Those that are also names of companies, unless a whole name follows. */
+const DEGREES = new Set('dr drs prof ing ir mag'.split(' '));
 /** Between a company and a person there. */
 const ATTENTION = /(?<!\p{L})(?:t\.? ?a\.? ?v\.?|c\/o|attn?\.?|z\.? ?hd\.?)(?!\p{L})/giu;
 /** Initials written together, as in `J.P. Jansen` and `Jansen, J.P.` */
@@ -33,7 +33,7 @@ export function variantsOf(text: string, words: readonly string[]): readonly (re
     mergeParticles(words),
     abbreviate(words),
     [first, ...others.filter((word) => !PREPOSITIONS.has(word))],
-    nameWords(withoutSalutation(text)),
+    withoutSalutation(words),
     nameWords(text.replace(ATTENTION, ' ')),
     nameWords(text.replace(/^([^,]+),(.+)$/u, '$2 $1')),
     initialsApart(text),
@@ -63,10 +63,13 @@ export function readings({ kind, text, words, folded }: Value): readonly Reading
   ];
 }
 
-function withoutSalutation(text: string): string {
-  const rest = text.trim().replace(SALUTATION, '');
-  const untitled = rest.replace(TITLES, '');
-  return nameWords(untitled).length > 1 ? untitled : rest;
+/** The words without `de heer`, `Herr Dr.` and the like before them. */
+function withoutSalutation([first = '', ...others]: readonly string[]): readonly string[] {
+  const [second = '', third] = others;
+  if (PARTICLES.has(first) && SALUTATIONS.has(second) && third !== undefined) return withoutSalutation(others);
+  const follows = others.filter((word) => !SALUTATIONS.has(word)).length;
+  const isSalutation = SALUTATIONS.has(first) && follows >= (DEGREES.has(first) ? 2 : 1);
+  return isSalutation ? withoutSalutation(others) : [first, ...others];
 }
 
 /** The words of a name with its initials as single words, if they are written together and are no legal form; or none. */

@@ -30,12 +30,16 @@ const LEGAL_FORMS = new Set(
     'spzoo spk sro doo kft zrt uab', // Poland, Czechia, the Balkans, Hungary, Lithuania
   ].flatMap((forms) => forms.split(' ')),
 );
-/** After one of these, a word is a name: `Jan van As`. */
-const PARTICLES = new Set(['van', 'von', 'de', 'den', 'der', 'del', 'di', 'la', 'te', 'ten', 'ter', 'op', 'zu']);
+/** Words before a surname, after which no word is a legal form: `Jan van As`. */
+export const PARTICLES: ReadonlySet<string> = new Set(
+  'van von de den der ter ten te op zu la le di da del mc mac'.split(' '),
+);
 /** Names that look like legal forms in lower case; as legal forms they are not written like this. */
 const NAMES = /(?<=\p{L} )(?:Ab|As|Asa|Åsa|Eg|Ek|Sá|Spa)(?![\p{L}.])/gu;
 /** Titles before a name. The word after them is the first of the name. */
-const TITLES = new Set('dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '));
+export const TITLES: ReadonlySet<string> = new Set(
+  'dr drs ir ing prof mr mrs ms mw mevr dhr herr frau mme mlle sr sra'.split(' '),
+);
 /** Words that join names or accompany a legal form (`GmbH & Co. KG`). */
 const CONNECTIVES = new Set(['and', 'und', 'en', 'et', 'co']);
 const APOSTROPHES = "'’‘`´ʼʻʹ′＇";
@@ -117,6 +121,17 @@ export function sameName(a: string, b: string): boolean {
   const [left, right] = [nameWords(a), nameWords(b)];
   if (left.length === 0 || right.length === 0) return a.trim() === b.trim() && a.trim() !== '';
   return left.toSorted().join(' ') === right.toSorted().join(' ') || left.join('') === right.join('');
+}
+
+/** The letters of a folded name in one sequence: the same for all names that {@link sameName} takes for one, and for few others. */
+export function nameKey(name: string): string {
+  return [...(nameWords(name).join('') || name.trim())].toSorted().join('');
+}
+
+/** A number of an authority in one spelling: its digits without zeros before them. */
+export function foldNumber(number: string): string {
+  const digits = number.normalize('NFKC').replace(/\(0\)/g, '').replace(/\D/g, '').replace(/^0+/, '');
+  return digits || number.trim().toLowerCase();
 }
 
 /** An email address in one spelling, independent of case and of Unicode or punycode in the domain. */

@@ -167,23 +167,12 @@ export class IdMap {
   #notFound(externalId: string): CustomerError {
     const { title, traits } = this.#provider;
     const what = `No ${title} customer has the ${traits.externalIdField} ${JSON.stringify(externalId)}.`;
-    const advice =
-      traits.externalIdKeptBy === 'provider'
-        ? [
-            {
-              tool: 'search_customer',
-              text: 'Use search_customer with find set to the name, the email or this ID.',
-              otherwise: ASK_WHICH,
-            },
-          ]
-        : [
-            {
-              tool: 'search_customer',
-              text: 'Use search_customer with find set to the name, the email or this ID.',
-              otherwise: ASK_WHICH,
-            },
-            { tool: 'link_customer', text: 'Then use link_customer to link the two.' },
-          ];
+    const text = 'Use search_customer with find set to the name, the email or this ID.';
+    const link = { tool: 'link_customer', text: 'Then use link_customer to link the two.' };
+    const advice = [
+      { tool: 'search_customer', text, otherwise: ASK_WHICH },
+      ...(traits.externalIdKeptBy === 'ledger' ? [link] : []),
+    ];
     return new CustomerError('not_found', what, { advice });
   }
 }

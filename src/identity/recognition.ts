@@ -1,6 +1,6 @@
 import type { Fields, Identity } from '../providers/provider.ts';
 import { textOf } from '../text.ts';
-import { foldEmail, foldName, sameName } from './folding.ts';
+import { foldEmail, foldNumber, nameKey, sameName } from './folding.ts';
 
 /** The same customer, another one, or unknown because the two have no comparable fields in common. */
 export type Recognition = 'same' | 'other' | 'unknown';
@@ -16,11 +16,14 @@ export function recognize(a: Fields, b: Fields, identity: Identity): Recognition
   return pairs.includes(true) ? 'same' : 'other';
 }
 
-/** Fields of which at least one must agree in two documents of one customer. */
+/**
+ * Texts of which at least one agrees in two documents that {@link recognize} takes for one customer. Replicas find each other's
+ * creates by hashes of them, so all versions must agree on them.
+ */
 export function recognitionKeys(fields: Fields, { names, emails, numbers = [] }: Identity): readonly string[] {
   const folded = [
     ...textsOf(fields, emails).map((email) => `email/${foldEmail(email)}`),
-    ...textsOf(fields, names).map((name) => `name/${foldName(name)}`),
+    ...textsOf(fields, names).map((name) => `name/${nameKey(name)}`),
     ...textsOf(fields, numbers).map((number) => `number/${foldNumber(number)}`),
   ];
   return [...new Set(folded.filter((key) => !key.endsWith('/')))].sort();
@@ -36,10 +39,4 @@ function comparisons(
 
 function textsOf(fields: Fields, names: readonly string[]): string[] {
   return names.flatMap((name) => textOf(fields[name]) ?? []);
-}
-
-/** Replicas find each other's creates by hashes of the result, so all versions must agree on it. */
-function foldNumber(number: string): string {
-  const digits = number.normalize('NFKC').replace(/\(0\)/g, '').replace(/\D/g, '').replace(/^0+/, '');
-  return digits || number.trim().toLowerCase();
 }

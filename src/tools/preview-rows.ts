@@ -23,19 +23,19 @@ export async function previewRows(rows: readonly unknown[], context: ToolContext
     if (!(error instanceof CustomerError)) throw error;
     return { customers: undefined, warnings: [`Not compared with ${provider.title}'s customers: ${error.what}`] };
   });
-  const firstWith = new Map<string, number>();
-  const results: RowResult[] = [];
-  for (const row of checked) {
-    if (!('request' in row)) {
-      results.push(row);
-      continue;
-    }
-    const keys = recognitionKeys(row.request.fields, provider.traits.identity);
-    const twin = keys.map((key) => firstWith.get(key)).find((number) => number !== undefined);
-    for (const key of keys) if (!firstWith.has(key)) firstWith.set(key, row.row);
-    results.push(await previewRow(row, { customers: known.customers, twin }, context));
-  }
-  return { results, warnings: known.warnings };
+  const firstWith = new Map<string, Row>();
+  const { identity } = provider.traits;
+  const results = checked.map((row) => {
+    if (!('request' in row)) return row;
+    const { fields } = row.request;
+    const keys = recognitionKeys(fields, identity);
+    const twin = keys
+      .flatMap((key) => firstWith.get(key) ?? [])
+      .find((earlier) => recognize(fields, earlier.request.fields, identity) === 'same');
+    for (const key of keys) if (!firstWith.has(key)) firstWith.set(key, row);
+    return previewRow(row, { customers: known.customers, twin: twin?.row }, context);
+  });
+  return { results: await Promise.all(results), warnings: known.warnings };
 }
 
 async function previewRow(

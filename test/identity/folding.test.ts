@@ -4,6 +4,7 @@ import {
   foldCode,
   foldEmail,
   foldName,
+  nameKey,
   nameWords,
   sameName,
   typosAllowed,
@@ -98,6 +99,23 @@ describe('names', () => {
         expect(foldName(foldName(name))).toBe(foldName(foldName(foldName(name))));
         expect(sameName(name, name)).toBe(name.trim() !== '');
       }),
+    );
+  });
+
+  it('have one key if they are the same', () => {
+    for (const [a, b] of [
+      ['Van den Berg', 'Vandenberg B.V.'],
+      ['Jansen Bakkerij', 'bakkerij jansen'],
+      ['🌸🌸', ' 🌸🌸 '],
+    ] as const) {
+      expect(sameName(a, b)).toBe(true);
+      expect(nameKey(a)).toBe(nameKey(b));
+    }
+    const word = fc.constantFrom('van', 'Den', 'berg', 'Müller', 'mueller', 'a', '&', 'B.V.', 'vanden', '🌸');
+    const name = fc.array(word, { maxLength: 4 }).map((words) => words.join(' '));
+    fc.assert(
+      fc.property(name, name, (a, b) => !sameName(a, b) || nameKey(a) === nameKey(b)),
+      { numRuns: 5_000 },
     );
   });
 

@@ -1,34 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, type Connection } from '../../support/client.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { kits } from '../../support/providers.ts';
-import { openScene, rowsOf } from './scene.ts';
+import { openScene, openServer, rowsOf } from './scene.ts';
 
 const NAMES = 'Acker Bolt Cone Duke Echo Fern Gold Hemp Iris Jade Kale Lime'.split(' ');
 
 describe.each(kits)('find by phone number at $title', (kit) => {
   const scene = openScene(kit);
-  let server: Connection;
+  const server = openServer(scene);
   const phones = new Map<unknown, string>();
-
-  /** What a server has read it knows for a minute, so each test has its own. */
-  beforeEach(async () => {
-    server = await connect({ ...scene.environment, CUSTOMERS_CONFIRM: 'never' });
-    phones.clear();
-  });
-  afterEach(() => server.close());
+  beforeEach(() => phones.clear());
 
   async function store(...stored: readonly string[]): Promise<void> {
     for (const phone of stored) {
       const name = NAMES[phones.size] ?? expect.unreachable();
       phones.set(name, phone);
       const one = { ...kit.minimal(name, `${name}@phone.example`), ...kit.findable(phone, 'Utrecht') };
-      await scene.call('create_customer', one, server);
+      await scene.call('create_customer', one, server());
     }
   }
 
   /** The phone numbers of what is found, each with its score. */
   async function found(find: string): Promise<Record<string, unknown>> {
-    const { data } = await scene.call('search_customer', { find }, server);
+    const { data } = await scene.call('search_customer', { find }, server());
     return Object.fromEntries(
       rowsOf(data).map(({ customer, score }) => [phones.get(Object(customer)[kit.nameField.stored]), score]),
     );

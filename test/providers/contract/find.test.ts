@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { idOf } from '../../support/answers.ts';
 import { connect, type Connection, type ToolResult } from '../../support/client.ts';
 import type { Fields } from '../../support/provider-kit.ts';
 import { kits } from '../../support/providers.ts';
-import { openScene, refusalIn, rowsOf } from './scene.ts';
+import { openScene, refusalIn, rowsOf, seed } from './scene.ts';
 
 const MANY = 600;
 
@@ -43,16 +42,6 @@ describe.each(kits)('find at $title', (kit) => {
   async function createNamed(name: string, email: string, more: Fields = {}, externalId?: string): Promise<string> {
     const own = externalId === undefined ? {} : { [kit.externalIdField]: externalId };
     return idOf(await call('create_customer', { ...kit.minimal(name, email), ...more, ...own }));
-  }
-
-  /** Puts customers into the provider's own list, as another program would. */
-  async function seed(count: number): Promise<void> {
-    const template = scene.stored(await createNamed('Template', 'template@seed.example'));
-    for (let n = 1; n <= count; n += 1) {
-      const id = randomUUID();
-      const own = { [kit.nameField.stored]: `Handelshuis ${n}`, email: `info@huis-${n}.example` };
-      scene.standIn.customers.set(id, { ...template, ...own, id });
-    }
   }
 
   it.each([
@@ -249,7 +238,7 @@ describe.each(kits)('find at $title', (kit) => {
   });
 
   it('reads the list once for callers that come together, and not again soon', async () => {
-    await seed(MANY);
+    await seed(scene, kit, MANY);
     scene.forgetRequests();
     await Promise.all(['Handelshuis 17', 'Handelshuis 18', 'huis-19.example'].map((text) => find(text)));
     await find('Handelshuis 20');
@@ -263,7 +252,7 @@ describe.each(kits)('find at $title', (kit) => {
   });
 
   it('warns if one call was too short to read all customers, and continues in the next call', async () => {
-    await seed(4 * MANY);
+    await seed(scene, kit, 4 * MANY);
     scene.standIn.fault({ on: 'list', times: Infinity, act: { delayMs: 150 } });
     const first = await call('search_customer', { find: 'Handelshuis 3' }, { patient: false });
     expect(first.isError, first.text).toBe(false);
@@ -277,7 +266,7 @@ describe.each(kits)('find at $title', (kit) => {
 
   it('does not deny a customer that it did not reach, and goes on with each call', async () => {
     await createNamed('Zwanenburg', 'info@zwanenburg.example');
-    await seed(4 * MANY);
+    await seed(scene, kit, 4 * MANY);
     scene.standIn.fault({ on: 'list', times: Infinity, act: { delayMs: 200 } });
     for (let calls = 0, complete = false; calls < 30 && !complete; calls += 1) {
       scene.forgetRequests();
@@ -292,7 +281,7 @@ describe.each(kits)('find at $title', (kit) => {
     'finds an exact code although one call is too short to read all customers',
     async () => {
       await createNamed('Zwanenburg', 'info@zwanenburg.example', {}, 'ZW-1');
-      await seed(4 * MANY);
+      await seed(scene, kit, 4 * MANY);
       scene.standIn.fault({ on: 'list', times: Infinity, act: { delayMs: 300 } });
       const { data } = await call('search_customer', { find: 'ZW-1' }, { patient: false });
       expect(rowsOf(data)[0]).toMatchObject({ external_id: 'ZW-1', score: 1 });
@@ -300,7 +289,7 @@ describe.each(kits)('find at $title', (kit) => {
   );
 
   it('states the total number of a plain search, or that it could not be counted', async () => {
-    await seed(4 * MANY);
+    await seed(scene, kit, 4 * MANY);
     scene.standIn.fault({ on: 'list', times: Infinity, act: { delayMs: 150 } });
     const { data } = await call('search_customer', { [kit.limitField]: 1 }, { patient: false });
     expect(data.total ?? data.warnings).toEqual(

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { isRecord } from '../../../src/text.ts';
 import { idOf } from '../../support/answers.ts';
 import {
@@ -150,6 +151,26 @@ export function openScene(kit: ProviderKit, options: SceneOptions = {}): Scene {
     },
   };
   return scene;
+}
+
+/** A server of its own for each test of the suite: what a server has read it knows for a minute. */
+export function openServer(scene: Scene): () => Connection {
+  let server: Connection | undefined;
+  beforeEach(async () => {
+    server = await connect({ ...scene.environment, CUSTOMERS_CONFIRM: 'never' });
+  });
+  afterEach(() => server?.close());
+  return () => server ?? expect.unreachable();
+}
+
+/** Puts customers into the provider's own list, as another program would: `Handelshuis 1` with `Info@Huis-1.example`, and so on. */
+export async function seed(scene: Scene, kit: ProviderKit, count: number): Promise<void> {
+  const template = scene.stored(await scene.create(kit.minimal('Template', 'template@seed.example')));
+  for (let n = 1; n <= count; n += 1) {
+    const id = randomUUID();
+    const own = { [kit.nameField.stored]: `Handelshuis ${n}`, email: `Info@Huis-${n}.example` };
+    scene.standIn.customers.set(id, { ...template, ...own, id });
+  }
 }
 
 /** The error of an answer, which must be of this kind. */
