@@ -1,4 +1,4 @@
-import { foldNumber, nameKey, typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
+import { foldNumber, nameKeys, typosAllowed, typosBetween, withoutLeadingZeros } from '../identity/folding.ts';
 import { sameEntry, type Entry, type Value } from './entry.ts';
 import { abbreviated, equivalents, glued } from './spellings.ts';
 
@@ -196,7 +196,7 @@ function termsOf({ kind, text, folded, words }: Value): [TermKind, string][] {
         ...words.map((word): [TermKind, string] => ['word', word]),
         ...[...glued(words), ...abbreviated(words)].map((word): [TermKind, string] => ['word', word]),
         ...(words.length > 1 ? [['joined', folded] satisfies [TermKind, string]] : []),
-        ...(kind === 'name' ? [['name', nameKey(text)] satisfies [TermKind, string]] : []),
+        ...(kind === 'name' ? nameKeys(text) : []).map((key): [TermKind, string] => ['name', key]),
         ...(initials === undefined ? [] : [['initials', initials] satisfies [TermKind, string]]),
       ];
     }

@@ -1,4 +1,4 @@
-import { foldCode, foldEmail, foldNumber, nameKey, withoutLeadingZeros } from '../identity/folding.ts';
+import { foldCode, foldEmail, foldNumber, nameKeys, withoutLeadingZeros } from '../identity/folding.ts';
 import type { Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
 import { textOf } from '../text.ts';
 import type { CustomerIndex, TermKind } from './customer-index.ts';
@@ -28,7 +28,7 @@ export class KnownCustomers {
     const texts = (of: readonly string[]): string[] => of.flatMap((field) => textOf(fields[field]) ?? []);
     const found = [
       ...this.#at('email', texts(emails).map(foldEmail)),
-      ...this.#at('name', texts(names).map(nameKey)),
+      ...this.#at('name', texts(names).flatMap(nameKeys)),
       ...this.#at('number', texts(numbers).map(foldNumber)),
     ];
     return [...new Set(found)].map((entry) => this.#customerOf(entry));

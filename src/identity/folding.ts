@@ -123,9 +123,11 @@ export function sameName(a: string, b: string): boolean {
   return left.toSorted().join(' ') === right.toSorted().join(' ') || left.join('') === right.join('');
 }
 
-/** The letters of a folded name in one sequence: the same for all names that {@link sameName} takes for one, and for few others. */
-export function nameKey(name: string): string {
-  return [...(nameWords(name).join('') || name.trim())].toSorted().join('');
+/** The keys of a name: two names have one in common exactly if {@link sameName} takes them for the same. */
+export function nameKeys(name: string): readonly string[] {
+  const words = nameWords(name);
+  const keys = words.length > 0 ? [words.toSorted().join(' '), words.join('')] : [name.trim()];
+  return [...new Set(keys)].filter((key) => key !== '');
 }
 
 /** A number of an authority in one spelling: its digits without zeros before them. */

@@ -1,6 +1,6 @@
 import type { Fields, Identity } from '../providers/provider.ts';
 import { textOf } from '../text.ts';
-import { foldEmail, foldNumber, nameKey, sameName } from './folding.ts';
+import { foldEmail, foldNumber, nameKeys, sameName } from './folding.ts';
 
 /** The same customer, another one, or unknown because the two have no comparable fields in common. */
 export type Recognition = 'same' | 'other' | 'unknown';
@@ -23,7 +23,7 @@ export function recognize(a: Fields, b: Fields, identity: Identity): Recognition
 export function recognitionKeys(fields: Fields, { names, emails, numbers = [] }: Identity): readonly string[] {
   const folded = [
     ...textsOf(fields, emails).map((email) => `email/${foldEmail(email)}`),
-    ...textsOf(fields, names).map((name) => `name/${nameKey(name)}`),
+    ...textsOf(fields, names).flatMap((name) => nameKeys(name).map((key) => `name/${key}`)),
     ...textsOf(fields, numbers).map((number) => `number/${foldNumber(number)}`),
   ];
   return [...new Set(folded.filter((key) => !key.endsWith('/')))].sort();

@@ -85,6 +85,23 @@ describe.each(
     LIMIT_MS,
   );
 
+  it(
+    'is not waited for by one whose name has the same letters and digits',
+    async () => {
+      const [one, other] = [await start(), await start()];
+      const { id, other: otherId } = someone();
+      const branch = (number: number): Fields =>
+        kit.minimal(`Branch ${id.slice(0, 8)} ${number}`, `${number}@${id}.example`);
+      searchesLag();
+      scene.standIn.fault({ on: 'create', times: kit.upserts ? 2 : 1, act: 'reset' });
+      refusalIn(await one.call('create_customer', { ...branch(12), ...under(id) }), 'outcome_unknown');
+      expect((await other.call('create_customer', { ...branch(21), ...under(otherId) })).data['outcome']).toBe(
+        'created',
+      );
+    },
+    LIMIT_MS,
+  );
+
   it.runIf(kit.upserts)(
     'is waited for while only the repeat of its create was refused',
     async () => {
