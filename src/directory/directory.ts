@@ -50,12 +50,12 @@ export class Directory {
   }
 
   /**
-   * The customers, to compare others with.
+   * The customers, to compare others with. `unfinished` is the warning if the list is too long for the call.
    * @throws CustomerError if the provider does not list its customers.
    */
-  async known(call: Call): Promise<Extent & { readonly customers: KnownCustomers }> {
+  async known(call: Call, unfinished?: string): Promise<Extent & { readonly customers: KnownCustomers }> {
     const isRead = await this.#list.refresh(call);
-    return { customers: this.#customers, ...this.#extent(isRead) };
+    return { customers: this.#customers, ...this.#extent(isRead, unfinished) };
   }
 
   /** Customers that include all like one to create, also those that others created a moment ago, as far as the list can be read soon. */
@@ -75,9 +75,8 @@ export class Directory {
   }
 
   /** A warning explains what the list lacks; otherwise the next call reads on. */
-  #extent(isRead: boolean): Extent {
-    const warnings =
-      isRead || this.#list.warnings.length > 0 ? this.#list.warnings : [unfinishedWarning(this.#provider.title)];
+  #extent(isRead: boolean, unfinished = unfinishedWarning(this.#provider.title)): Extent {
+    const warnings = isRead || this.#list.warnings.length > 0 ? this.#list.warnings : [unfinished];
     return { complete: isRead && warnings.length === 0, warnings: [...warnings] };
   }
 

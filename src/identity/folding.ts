@@ -111,19 +111,9 @@ function respell(text: string, spellings: readonly (readonly [RegExp, string])[]
   return spellings.reduce((respelled, [pattern, spelling]) => respelled.replace(pattern, spelling), text);
 }
 
-/** A name in one spelling, independent of the order of its words. Empty if it contains no letter or digit. */
-export function foldName(name: string): string {
-  return nameWords(name).toSorted().join(' ');
-}
-
-/** Whether two names are the same after folding; words may be joined in one of them. */
-export function sameName(a: string, b: string): boolean {
-  const [left, right] = [nameWords(a), nameWords(b)];
-  if (left.length === 0 || right.length === 0) return a.trim() === b.trim() && a.trim() !== '';
-  return left.toSorted().join(' ') === right.toSorted().join(' ') || left.join('') === right.join('');
-}
-
-/** The keys of a name: two names have one in common exactly if {@link sameName} takes them for the same. */
+/**
+ * The keys of a name: its words in any order, and its words written as one. Names that have a key in common count as the same.
+ */
 export function nameKeys(name: string): readonly string[] {
   const words = nameWords(name);
   const keys = words.length > 0 ? [words.toSorted().join(' '), words.join('')] : [name.trim()];

@@ -1,6 +1,6 @@
-import { foldEmail, foldName } from '../identity/folding.ts';
-import type { Existing } from './existing.ts';
+import type { Finding, RowComparison } from '../tools/row-comparison.ts';
 import { Groups, type Group } from './groups.ts';
+import type { RowRemark } from './remark.ts';
 import { checkRows, type CheckedRow, type RowChecker } from './rows.ts';
 
 const SHOWN_CUSTOMERS = 3;
@@ -19,9 +19,8 @@ export interface Inspection {
 }
 
 /** Checks every row and sends none. */
-export async function inspect(checker: RowChecker, existing: Existing | undefined): Promise<Inspection> {
+export async function inspect(checker: RowChecker, comparison: RowComparison): Promise<Inspection> {
   const groups = { problems: new Groups(), notices: new Groups(), duplicates: new Groups() };
-  const seen = new Map<string, number>();
   const footers: number[] = [];
   const first: CheckedRow[] = [];
   let [total, sendable, known] = [0, 0, 0];
@@ -34,26 +33,16 @@ export async function inspect(checker: RowChecker, existing: Existing | undefine
     for (const remark of row.problems) groups.problems.add(row.number, remark);
     for (const remark of row.notices) groups.notices.add(row.number, remark);
     if (!row.request) continue;
+    const finding = await comparison.compare({ row: row.number, request: row.request });
+    const remark = remarkOn(finding, row);
+    if (finding.kind === 'other' && remark) {
+      groups.problems.add(row.number, remark);
+      continue;
+    }
     sendable += 1;
     if (first.length < SHOWN_CUSTOMERS) first.push(row);
-    const isKnown = (await existing?.isKnown(row)) ?? false;
-    if (isKnown) known += 1;
-    const duplicate = duplicateOf(row, checker, seen);
-    const similar = isKnown ? undefined : existing?.similarTo(row);
-    if (duplicate !== undefined)
-      groups.duplicates.add(row.number, {
-        code: 'like_row',
-        what: 'has the same name or email address as an earlier row',
-        column: undefined,
-        value: `row ${duplicate}`,
-      });
-    else if (similar !== undefined)
-      groups.duplicates.add(row.number, {
-        code: 'like_customer',
-        what: 'resembles an existing customer',
-        column: undefined,
-        value: similar,
-      });
+    if (finding.kind === 'existing') known += 1;
+    if (remark) groups.duplicates.add(row.number, remark);
   }
   return {
     total,
@@ -67,26 +56,24 @@ export async function inspect(checker: RowChecker, existing: Existing | undefine
   };
 }
 
-/** The number of an earlier row with the same name or email address. */
-function duplicateOf(
-  { number, request }: CheckedRow,
-  { mapping }: RowChecker,
-  seen: Map<string, number>,
-): number | undefined {
-  let duplicate: number | undefined;
-  for (const { field } of mapping.fields) {
-    const value = request?.fields[field.name];
-    if (typeof value !== 'string') continue;
-    const folded =
-      field.meaning === 'email'
-        ? foldEmail(value)
-        : field.meaning === 'name' || field.meaning === 'company'
-          ? foldName(value)
-          : '';
-    if (folded === '') continue;
-    const key = `${field.meaning} ${folded}`;
-    duplicate ??= seen.get(key);
-    if (!seen.has(key)) seen.set(key, number);
+/** What speaks against sending a row. */
+function remarkOn(finding: Finding, { externalId = '' }: CheckedRow): RowRemark | undefined {
+  switch (finding.kind) {
+    case 'new':
+    case 'existing':
+      return undefined;
+    case 'other': {
+      const { name, id } = finding.owner;
+      const what = 'has the ID of another customer';
+      return { code: 'id_of_another', what, column: undefined, value: `${externalId} of ${name ?? id}` };
+    }
+    case 'like_customers': {
+      const [{ name, id } = { name: undefined, id: '' }] = finding.similar;
+      return { code: 'like_customer', what: 'resembles an existing customer', column: undefined, value: name ?? id };
+    }
+    case 'like_row': {
+      const what = 'has the same name or email address as an earlier row';
+      return { code: 'like_row', what, column: undefined, value: `row ${finding.earlier}` };
+    }
   }
-  return duplicate;
 }

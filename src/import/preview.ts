@@ -136,7 +136,7 @@ export function showQuestions({ plan }: Subject, paper: Paper): string {
 /** The first customers as they will be stored, the number of new ones, and the problems. */
 export function showInspection(
   { plan, provider }: Subject,
-  { inspection, incomplete }: { readonly inspection: Inspection; readonly incomplete: string | undefined },
+  { inspection, warnings }: { readonly inspection: Inspection; readonly warnings: readonly string[] },
   paper: Paper,
 ): string {
   const { total, sendable, known, footers, problems, notices, duplicates, first } = inspection;
@@ -146,9 +146,7 @@ export function showInspection(
     `\n${paper.bold('What the import would do')}\n`,
     `  ${counted(total, 'row')}: ${sendable.toLocaleString('en-US')} can be sent, ${bad.toLocaleString('en-US')} cannot\n`,
     sendable > 0 ? `  ${paper.good(`${sendable - known} new`)}, ${known} already in ${provider.title}\n` : '',
-    incomplete === undefined
-      ? ''
-      : paper.warn(wrap(`The comparison with ${provider.title} is incomplete: ${incomplete}`, paper.width, '  ')),
+    ...warnings.map((warning) => paper.warn(wrap(warning, paper.width, '  '))),
     footers.length > 0
       ? paper.dim(
           `  ${rowNumbers(footers)} skipped: ${footers.length === 1 ? 'a total or a note' : 'totals or notes'}\n`,

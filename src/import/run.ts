@@ -1,7 +1,7 @@
 import { startCall } from '../http-client/call.ts';
+import { RowComparison } from '../tools/row-comparison.ts';
 import type { ServerContext } from '../tools/tool.ts';
 import { FileImport, type Output } from './file-import.ts';
-import { readExisting } from './existing.ts';
 import { inspect } from './inspection.ts';
 import { optionOf } from './ids.ts';
 import { remember } from './mapping-file.ts';
@@ -45,10 +45,11 @@ export async function runImport(
     return new FileImport(plan, { results, context, output }).run(paper);
   }
   await keepDecisions(plan, provider.name);
-  const existing = await readExisting(context, startCall(output.signal, PREVIEW_MS));
-  const inspection = await inspect(plan.checker, existing);
-  output.stdout.write(showInspection(subject, { inspection, incomplete: existing.incomplete }, paper));
-  const refused = inspection.total - inspection.sendable + (options.allowDuplicates ? 0 : inspection.duplicates.length);
+  const unfinished = `Not all ${provider.title} customers could be read within ${PREVIEW_MS / 1_000} s, so some of the new ones may exist.`;
+  const comparison = await RowComparison.start(context, startCall(output.signal, PREVIEW_MS), unfinished);
+  const inspection = await inspect(plan.checker, comparison);
+  output.stdout.write(showInspection(subject, { inspection, warnings: comparison.warnings }, paper));
+  const refused = inspection.total - inspection.sendable + inspection.duplicates.length;
   return refused === 0 ? 0 : 1;
 }
 

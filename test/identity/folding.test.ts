@@ -3,14 +3,17 @@ import { describe, expect, it } from 'vitest';
 import {
   foldCode,
   foldEmail,
-  foldName,
   nameKeys,
   nameWords,
-  sameName,
   typosAllowed,
   typosBetween,
   withoutLeadingZeros,
 } from '../../src/identity/folding.ts';
+
+function sameName(a: string, b: string): boolean {
+  const keys = nameKeys(a);
+  return nameKeys(b).some((key) => keys.includes(key));
+}
 
 describe('names', () => {
   it.each([
@@ -85,7 +88,7 @@ describe('names', () => {
 
   it('keeps the words of a name that consists only of a legal form', () => {
     expect(nameWords('Limited')).toEqual(['limited']);
-    expect(foldName('B.V.')).toBe('bv');
+    expect(nameKeys('B.V.')).toEqual(['bv']);
   });
 
   it('compares names in scripts without case', () => {
@@ -93,53 +96,42 @@ describe('names', () => {
     expect(sameName('アクメ', 'アクマ')).toBe(false);
   });
 
-  it('is idempotent for any text', () => {
+  it('are the same as themselves, however they are folded', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (name) => {
-        expect(foldName(foldName(name))).toBe(foldName(foldName(foldName(name))));
         expect(sameName(name, name)).toBe(name.trim() !== '');
+        for (const key of nameKeys(name)) expect(nameKeys(key).length).toBeGreaterThan(0);
       }),
     );
   });
 
-  it('have a key in common exactly if they are the same', () => {
-    const share = (a: string, b: string): boolean => nameKeys(a).some((key) => nameKeys(b).includes(key));
+  it('are the same in any order, and written as one, and otherwise not', () => {
     for (const [a, b, same] of [
-      ['Van den Berg', 'Vandenberg B.V.', true],
       ['Jansen Bakkerij', 'bakkerij jansen', true],
       ['🌸🌸', ' 🌸🌸 ', true],
       ['Branch 12', 'Branch 21', false],
       ['Daan Roos', 'Noor Saad', false],
       ['🌸', '🌷', false],
-    ] as const) {
-      expect(sameName(a, b)).toBe(same);
-      expect(share(a, b)).toBe(same);
-    }
-    const word = fc.constantFrom(
-      'van',
-      'Den',
-      'berg',
-      'Müller',
-      'mueller',
-      'a',
-      '&',
-      'B.V.',
-      'vanden',
-      '🌸',
-      '1',
-      '12',
-    );
-    const name = fc.array(word, { maxLength: 4 }).map((words) => words.join(' '));
+    ] as const)
+      expect(sameName(a, b), `${a}, ${b}`).toBe(same);
+    const words = fc.array(fc.constantFrom('van', 'Den', 'berg', 'Müller', 'a', 'vanden', '1', '12', '2'), {
+      minLength: 1,
+    });
     fc.assert(
-      fc.property(name, name, (a, b) => sameName(a, b) === share(a, b)),
-      { numRuns: 5_000 },
+      fc.property(words, words, (a, b) => {
+        const fold = (word: string): string => word.toLowerCase().replace('ü', 'u');
+        const inOrder = (of: readonly string[]): string => of.map(fold).toSorted().join(' ');
+        const asOne = (of: readonly string[]): string => of.map(fold).join('');
+        expect(sameName(a.join(' '), b.join('-'))).toBe(inOrder(a) === inOrder(b) || asOne(a) === asOne(b));
+      }),
+      { numRuns: 2_000 },
     );
   });
 
   it('ignores the order of words and their case', () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[b-df-hj-np-tv-z]{5,8}$/), { minLength: 2, maxLength: 5 }), (words) => {
-        expect(foldName(words.toReversed().join(' ').toUpperCase())).toBe(foldName(words.join(', ')));
+        expect(sameName(words.toReversed().join(' ').toUpperCase(), words.join(', '))).toBe(true);
       }),
     );
   });

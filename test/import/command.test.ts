@@ -100,13 +100,62 @@ describe('a dry run', () => {
     expect(stdout).toContain('Possible duplicates');
   });
 
+  test.each(kits)('promises what the import at $title then does', async (kit) => {
+    const { run, again, file, standIn } = await openScene(kit);
+    const heading = 'Customer number,Company,E-mail\n';
+    expect(await run(`${heading}1,van den Berg,a@berg.example\n2,Branch 12,b@branch.example\n`)).toMatchObject({
+      code: 0,
+    });
+    await writeFile(
+      file,
+      [
+        `${heading}1,van den Berg,a@berg.example`,
+        '3,Vandenberg B.V.,c@other.example',
+        '4,Branch 21,d@branch.example',
+        '5,Groß Handel,e@gross.example',
+        '6,Grosshandel,f@gross.example',
+        '',
+      ].join('\n'),
+    );
+    const preview = await again(file, '--dry-run');
+    expect(preview.stdout).toMatch(/4 new, 1 already in/);
+    expect(preview.stdout).toMatch(/- resembles an existing customer: van den Berg \(row 3\)/);
+    expect(preview.stdout).toMatch(/- has the same name or email address as an earlier row: row 5 \(row 6\)/);
+    const done = await again(file);
+    expect(done.stdout).toMatch(/5 rows: 2 created, 1 existing, 2 failed/);
+    expect({ preview: preview.code, done: done.code, customers: standIn.customers.size }).toEqual({
+      preview: 1,
+      done: 1,
+      customers: 4,
+    });
+    const allowed = await again(file, '--dry-run', '--allow-duplicates');
+    expect(allowed).toMatchObject({ code: 0, stdout: expect.stringMatching(/2 new, 3 already in/) });
+  });
+
+  test.each(kits.filter(({ keepsExternalId }) => keepsExternalId))(
+    'names the customer at $title that has the ID of a row already',
+    async (kit) => {
+      const { run, settings, file } = await openScene(kit);
+      const heading = 'Customer number,Company,E-mail\n';
+      expect(await run(`${heading}K7,Jansen,j@jansen.example\n`)).toMatchObject({ code: 0 });
+      await writeFile(file, `${heading}K7,Pieters,p@pieters.example\n`);
+      const { store, remove } = temporaryStore();
+      ends.push(remove);
+      const args = ['import', file, '--dry-run'];
+      const { code, stdout } = await command(args, { ...settings, CUSTOMERS_STORE: store });
+      expect(stdout).toMatch(/1 row: 0 can be sent, 1 cannot/);
+      expect(stdout).toMatch(/Cannot be imported\n  - has the ID of another customer: K7 of Jansen \(row 2\)/);
+      expect(code).toBe(1);
+    },
+  );
+
   test.each(kits)('warns if the pages of $title lead in a circle', async (kit) => {
     const { run, standIn } = await openScene(kit);
     for (const cursor of ['b', 'c', 'a', 'b'])
       standIn.fault({ on: 'list', act: { status: 200, body: kit.list([], cursor) } });
     standIn.fault({ on: 'list', times: Infinity, act: { status: 200, body: kit.list([], 'c') } });
     const { stdout } = await run('Customer number,Company,E-mail\n1,Acme,a@acme.example\n', '--dry-run');
-    expect(stdout).toMatch(/comparison with \w+ is incomplete: its list leads back/);
+    expect(stdout).toMatch(/\w+'s list leads back to an earlier page/);
     expect(standIn.count('list')).toBeLessThan(8);
   });
 
@@ -114,7 +163,7 @@ describe('a dry run', () => {
     const { run, standIn } = await openScene();
     standIn.fault({ on: '*', times: Infinity, act: { status: 401 } });
     const { stdout } = await run(FILE, '--dry-run');
-    expect(stdout).toContain('The comparison with Notify is incomplete');
+    expect(stdout).toContain("Not compared with Notify's customers");
   });
 });
 

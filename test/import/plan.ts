@@ -5,6 +5,7 @@ import { inspect as inspectRows, type Inspection } from '../../src/import/inspec
 import { makePlan, type FileOptions, type Plan } from '../../src/import/plan.ts';
 import { describeSource } from '../../src/import/source.ts';
 import { providers } from '../../src/providers/registry.ts';
+import { RowComparison } from '../../src/tools/row-comparison.ts';
 
 const NO_OPTIONS: FileOptions = {
   map: [],
@@ -34,7 +35,8 @@ export async function plan(file: string, provider: string, options: Partial<File
 }
 
 export function inspect({ checker }: Plan): Promise<Inspection> {
-  return inspectRows(checker, undefined);
+  const ids = { recorded: async () => undefined };
+  return inspectRows(checker, new RowComparison({ provider: checker.provider, ids, customers: undefined }));
 }
 
 /** Each field with its columns, in words. */
