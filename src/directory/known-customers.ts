@@ -14,6 +14,10 @@ export class KnownCustomers {
     this.#index = index;
   }
 
+  has(id: string): boolean {
+    return this.#index.has(id);
+  }
+
   /** The customer with this external id, if the provider keeps it; active customers take precedence. */
   withExternalId(externalId: string): ProviderCustomer | undefined {
     const found = this.#at('code', [withoutLeadingZeros(foldCode(externalId))])

@@ -5,6 +5,7 @@ import type { Attempt } from './attempt.ts';
 import type { Account } from './account.ts';
 import { Attempts } from './attempts.ts';
 import type { CreateAnswer, CreateRequest } from './create-request.ts';
+import type { Changed } from './difference.ts';
 import { aboutAnother, inProgress, EARLIER_MAY_HAVE_RUN, severalMayBeIt, stillUnknown } from './errors.ts';
 import { fingerprint, same } from './fingerprint.ts';
 import { released, type Intent } from './intent.ts';
@@ -17,6 +18,13 @@ import { created, Sender } from './sender.ts';
 import { Similar } from './similar.ts';
 import type { CustomerTurns } from './customer-turns.ts';
 import type { Updates } from './update.ts';
+
+/** The customer that a create would find under its external id. */
+export interface Expected {
+  readonly customerId: string;
+  /** What the create would change. */
+  readonly changed: Changed;
+}
 
 /**
  * Creates a customer at most once per external id, through all crashes, and does not change or take over any other customer.
@@ -68,6 +76,28 @@ export class CreateOnce {
       return undefined;
     const customer = await this.#matching.getRecorded(intent.data, call);
     return customer && this.#present.existing(customer);
+  }
+
+  /**
+   * What a create would find under its external id, without a write: the recorded customer, or the one that the provider lists.
+   * @throws CustomerError `conflict`; `store_unavailable`; whatever a read throws.
+   */
+  async expect(
+    request: CreateRequest,
+    listed: ProviderCustomer | undefined,
+    call: Call,
+  ): Promise<Expected | undefined> {
+    const { externalId, fields } = request;
+    const intent = externalId === undefined ? undefined : await this.#attempts.get(externalId);
+    const recorded = intent?.state === 'DONE' ? intent.data : undefined;
+    if (recorded?.customerId !== undefined && same(fingerprint(recorded.salt, fields), recorded.fingerprint))
+      return { customerId: recorded.customerId, changed: {} };
+    const customer =
+      (recorded && (await this.#matching.getRecorded(recorded, call))) ??
+      (listed && (await this.#account.provider.getCustomer(listed.id, call)));
+    if (!customer || customer.state === 'deleted') return undefined;
+    const data = recorded ?? { salt: '', externalId: externalId ?? '', fingerprint: {} };
+    return { customerId: customer.id, changed: this.#present.changes({ data, request, customer }) };
   }
 
   /** See `Links.link`. */

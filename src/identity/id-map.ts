@@ -127,12 +127,6 @@ export class IdMap {
     return shown;
   }
 
-  /** The customer that the ledger has recorded for an external id; it may have been deleted since. */
-  async recorded(externalId: string): Promise<string | undefined> {
-    const intent = await this.#ledger.get(identityKey(this.#provider, externalId));
-    return intent?.state === 'DONE' ? intent.data.customerId : undefined;
-  }
-
   async remember(externalId: string, id: string): Promise<void> {
     if (this.#keeps) return;
     // Jitter, so that entries of the same time do not expire together.

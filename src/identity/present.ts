@@ -2,11 +2,20 @@ import type { Call } from '../http-client/call.ts';
 import type { Changes, ProviderCustomer } from '../providers/provider.ts';
 import type { Account } from './account.ts';
 import type { CreateAnswer, CreateRequest } from './create-request.ts';
+import { changedBetween, type Changed } from './difference.ts';
 import { belongsToAnother, differs } from './errors.ts';
 import type { IntentData } from './intent.ts';
 import type { Matching } from './matching.ts';
 import { recognize } from './recognition.ts';
 import type { Updates } from './update.ts';
+
+/** The customer that a create with its external id finds. */
+interface Found {
+  /** The record of the create that made it, if it is known. */
+  readonly data: IntentData;
+  readonly request: CreateRequest;
+  readonly customer: ProviderCustomer;
+}
 
 /** Answers a create whose external id a customer already has. */
 export class Present {
@@ -23,26 +32,13 @@ export class Present {
   /**
    * With the same fields, answers `existing` and sends nothing. Other fields are updated if the provider's create does so, and
    * refused otherwise.
-   * @throws CustomerError `conflict` naming the fields that differ, or both customers if the external id belongs to another
-   * one.
+   * @throws CustomerError as `changes`.
    */
-  async answer(
-    { data, request, customer }: { data: IntentData; request: CreateRequest; customer: ProviderCustomer },
-    call: Call,
-  ): Promise<CreateAnswer> {
-    const { provider } = this.#account;
-    const { externalId, fields } = request;
+  async answer(found: Found, call: Call): Promise<CreateAnswer> {
+    const { request, customer } = found;
     const existing = this.existing(customer);
-    if (!provider.traits.createUpserts) {
-      const differing = this.#matching.differences(data, fields, customer);
-      if (differing.length > 0) throw differs(provider, { externalId, fields: differing }, customer);
-      return existing;
-    }
-    // The fields are compared with the current customer, not with an earlier create, because a deliberate repeat states the
-    // intended values.
-    if (this.#matching.differences({ ...data, fingerprint: {} }, fields, customer).length === 0) return existing;
-    if (recognize(fields, customer.fields, provider.traits.identity) === 'other')
-      throw belongsToAnother(provider, request, customer);
+    if (Object.keys(this.changes(found)).length === 0) return existing;
+    const { externalId, fields } = request;
     const changes: Changes = { set: fields, clear: [] };
     const updated = await this.#updates.updateCustomer({ customerId: customer.id, externalId, changes }, call);
     return {
@@ -53,6 +49,27 @@ export class Present {
       document: updated.customer.document,
       warnings: [...existing.warnings, ...updated.warnings],
     };
+  }
+
+  /**
+   * What the create would change.
+   * @throws CustomerError `conflict` naming the fields that differ, or both customers if the external id belongs to another
+   * one.
+   */
+  changes({ data, request, customer }: Found): Changed {
+    const { provider } = this.#account;
+    const { externalId, fields } = request;
+    if (!provider.traits.createUpserts) {
+      const differing = this.#matching.differences(data, fields, customer);
+      if (differing.length > 0) throw differs(provider, { externalId, fields: differing }, customer);
+      return {};
+    }
+    // The fields are compared with the current customer, not with an earlier create, because a deliberate repeat states the
+    // intended values.
+    const differing = this.#matching.differences({ ...data, fingerprint: {} }, fields, customer);
+    if (differing.length > 0 && recognize(fields, customer.fields, provider.traits.identity) === 'other')
+      throw belongsToAnother(provider, request, customer);
+    return changedBetween(customer.fields, fields, differing);
   }
 
   /** The answer without a send. It contains a warning for an archived customer, which lists do not show. */

@@ -1,9 +1,11 @@
 import type { Finding, RowComparison } from '../tools/row-comparison.ts';
 import { Groups, type Group } from './groups.ts';
-import type { RowRemark } from './remark.ts';
+import { remarkFor, type RowRemark } from './remark.ts';
 import { checkRows, type CheckedRow, type RowChecker } from './rows.ts';
 
 const SHOWN_CUSTOMERS = 3;
+/** So many rows are compared at once. */
+const AT_ONCE = 50;
 
 /** The result of checking every row without sending any. */
 export interface Inspection {
@@ -15,15 +17,32 @@ export interface Inspection {
   readonly notices: readonly Group[];
   /** Rows that resemble an earlier row or an existing customer. */
   readonly duplicates: readonly Group[];
+  /** What the import would change about existing customers. */
+  readonly changes: readonly Group[];
   readonly first: readonly CheckedRow[];
 }
 
 /** Checks every row and sends none. */
 export async function inspect(checker: RowChecker, comparison: RowComparison): Promise<Inspection> {
-  const groups = { problems: new Groups(), notices: new Groups(), duplicates: new Groups() };
+  const groups = { problems: new Groups(), notices: new Groups(), duplicates: new Groups(), changes: new Groups() };
   const footers: number[] = [];
   const first: CheckedRow[] = [];
   let [total, sendable, known] = [0, 0, 0];
+  const take = (row: CheckedRow, finding: Finding): void => {
+    if (finding.kind === 'conflict')
+      return groups.problems.add(row.number, remarkFor(finding.error, finding.error.what));
+    sendable += 1;
+    if (first.length < SHOWN_CUSTOMERS) first.push(row);
+    if (finding.kind === 'existing') {
+      known += 1;
+      for (const remark of changesOf(finding)) groups.changes.add(row.number, remark);
+    } else if (finding.kind !== 'new') groups.duplicates.add(row.number, duplicateOf(finding));
+  };
+  let pending: Promise<() => void>[] = [];
+  const takePending = async (): Promise<void> => {
+    for (const finish of await Promise.all(pending)) finish();
+    pending = [];
+  };
   for (const row of checkRows(checker)) {
     if (row.footer) {
       footers.push(row.number);
@@ -33,17 +52,11 @@ export async function inspect(checker: RowChecker, comparison: RowComparison): P
     for (const remark of row.problems) groups.problems.add(row.number, remark);
     for (const remark of row.notices) groups.notices.add(row.number, remark);
     if (!row.request) continue;
-    const finding = await comparison.compare({ row: row.number, request: row.request });
-    const remark = remarkOn(finding, row);
-    if (finding.kind === 'other' && remark) {
-      groups.problems.add(row.number, remark);
-      continue;
-    }
-    sendable += 1;
-    if (first.length < SHOWN_CUSTOMERS) first.push(row);
-    if (finding.kind === 'existing') known += 1;
-    if (remark) groups.duplicates.add(row.number, remark);
+    const compared = comparison.compare({ row: row.number, request: row.request });
+    pending.push(compared.then((finding) => () => take(row, finding)));
+    if (pending.length >= AT_ONCE) await takePending();
   }
+  await takePending();
   return {
     total,
     sendable,
@@ -52,28 +65,27 @@ export async function inspect(checker: RowChecker, comparison: RowComparison): P
     problems: groups.problems.list(),
     notices: groups.notices.list(),
     duplicates: groups.duplicates.list(),
+    changes: groups.changes.list(),
     first,
   };
 }
 
-/** What speaks against sending a row. */
-function remarkOn(finding: Finding, { externalId = '' }: CheckedRow): RowRemark | undefined {
-  switch (finding.kind) {
-    case 'new':
-    case 'existing':
-      return undefined;
-    case 'other': {
-      const { name, id } = finding.owner;
-      const what = 'has the ID of another customer';
-      return { code: 'id_of_another', what, column: undefined, value: `${externalId} of ${name ?? id}` };
-    }
-    case 'like_customers': {
-      const [{ name, id } = { name: undefined, id: '' }] = finding.similar;
-      return { code: 'like_customer', what: 'resembles an existing customer', column: undefined, value: name ?? id };
-    }
-    case 'like_row': {
-      const what = 'has the same name or email address as an earlier row';
-      return { code: 'like_row', what, column: undefined, value: `row ${finding.earlier}` };
-    }
+function duplicateOf(finding: Extract<Finding, { kind: 'like_customers' | 'like_row' }>): RowRemark {
+  if (finding.kind === 'like_row') {
+    const what = 'has the same name or email address as an earlier row';
+    return { code: finding.kind, what, column: undefined, value: `row ${finding.earlier}` };
   }
+  const [first] = finding.similar;
+  const what = 'resembles an existing customer';
+  return { code: finding.kind, what, column: undefined, value: first?.name ?? first?.id };
+}
+
+function changesOf({ changed }: Extract<Finding, { kind: 'existing' }>): readonly RowRemark[] {
+  const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+  return Object.entries(changed).map(([field, { from, to }]) => ({
+    code: from === null ? 'added' : 'changed',
+    what: from === null ? 'is added' : 'is changed',
+    column: field,
+    value: from === null ? shown(to) : `${shown(from)} -> ${shown(to)}`,
+  }));
 }

@@ -139,7 +139,7 @@ export function showInspection(
   { inspection, warnings }: { readonly inspection: Inspection; readonly warnings: readonly string[] },
   paper: Paper,
 ): string {
-  const { total, sendable, known, footers, problems, notices, duplicates, first } = inspection;
+  const { total, sendable, known, footers, problems, notices, duplicates, changes, first } = inspection;
   const bad = total - sendable;
   return [
     showCustomers(plan, inspection, paper),
@@ -157,6 +157,7 @@ export function showInspection(
       paper,
       paint: paper.warn,
     }),
+    showGroups('Existing customers that the import would change', changes, { paper, paint: paper.warn }),
     showGroups('Changed or doubtful', notices, { paper, paint: paper.warn }),
     first.length === 0
       ? ''

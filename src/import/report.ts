@@ -1,7 +1,7 @@
 import type { CustomerError } from '../errors.ts';
 import { countsOf, type RowResult } from '../tools/import-rows.ts';
 import { Groups } from './groups.ts';
-import type { RowRemark } from './remark.ts';
+import { remarkFor, type RowRemark } from './remark.ts';
 import { counted, wrap, type Paper } from './paper.ts';
 import type { Plan } from './plan.ts';
 import { commandFor, showGroups } from './preview.ts';
@@ -33,10 +33,11 @@ export class Report {
     this.#counts[outcome] += 1;
     for (const problem of problems) this.#failed.add(row, problem);
     if (error && outcome !== 'not_started' && problems.length === 0)
-      (outcome === 'unknown' ? this.#unknown : this.#failed).add(row, about(codeOf(error), error.message));
+      (outcome === 'unknown' ? this.#unknown : this.#failed).add(row, remarkFor(error, error.message));
     for (const notice of notices) this.#changed.add(row, notice);
     // Warnings have no code: equal sentences are one kind.
-    for (const warning of warnings) this.#warned.add(row, about(warning, warning));
+    for (const warning of warnings)
+      this.#warned.add(row, { code: warning, what: warning, column: undefined, value: undefined });
   }
 
   /** Whether all rows are imported, with or without warnings. */
@@ -76,15 +77,6 @@ export class Report {
       left > 0 ? `Run the same command again for the remaining ${counted(left, 'row')}: ${paper.bold(again)}\n` : '',
     ].join('');
   }
-}
-
-function about(code: string, what: string): RowRemark {
-  return { code, what, column: undefined, value: undefined };
-}
-
-/** What errors of one kind have in common: not their sentences, which can name the customer. */
-function codeOf({ kind, details: { fields = [], ...others } }: CustomerError): string {
-  return [kind, ...Object.keys(others), ...fields.map(({ path }) => path)].join(' ');
 }
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-import type { CustomerError } from '../errors.ts';
-import { belongsToAnother, looksLikeRow, looksTheSame } from '../identity/errors.ts';
+import { NOTHING_CREATED, withAssurance, type CustomerError } from '../errors.ts';
+import { looksLikeRow, looksTheSame } from '../identity/errors.ts';
 import { checkRows, type Row, type RowResult } from './import-rows.ts';
 import { RowComparison, type Finding } from './row-comparison.ts';
 import type { ToolContext } from './tool.ts';
@@ -12,7 +12,7 @@ export interface Preview {
 }
 
 /**
- * The problems of each row, and which customers exist according to this server's records and to the provider's list, as far as
+ * The problems of each row, and what an import would make of it according to this server's records and to the provider, as far as
  * it can be read within the call. Writes nothing.
  */
 export async function previewRows(rows: readonly unknown[], context: ToolContext): Promise<Preview> {
@@ -24,15 +24,18 @@ export async function previewRows(rows: readonly unknown[], context: ToolContext
 }
 
 async function resultOf({ row, request }: Row, finding: Finding, { provider, ids }: ToolContext): Promise<RowResult> {
-  const { externalId, fields } = request;
+  const { externalId } = request;
   const failed = (error: CustomerError): RowResult => ({ row, externalId, outcome: 'failed', error });
   switch (finding.kind) {
     case 'new':
       return { row, externalId, outcome: 'not_started' };
-    case 'existing':
-      return { row, externalId, outcome: 'existing', customerId: finding.customerId };
-    case 'other':
-      return failed(belongsToAnother(provider, { externalId, fields }, finding.owner));
+    case 'existing': {
+      const { customerId, changed } = finding;
+      if (Object.keys(changed).length === 0) return { row, externalId, outcome: 'existing', customerId };
+      return { row, externalId, outcome: 'updated', customerId, changed };
+    }
+    case 'conflict':
+      return failed(withAssurance(finding.error, NOTHING_CREATED));
     case 'like_customers':
       return failed(looksTheSame(provider, externalId, await ids.withExternalIds(finding.similar)));
     case 'like_row':

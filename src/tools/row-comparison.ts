@@ -1,7 +1,8 @@
 import type { KnownCustomers } from '../directory/known-customers.ts';
 import { CustomerError } from '../errors.ts';
 import type { Call } from '../http-client/call.ts';
-import type { IdMap } from '../identity/id-map.ts';
+import type { CreateOnce } from '../identity/create-once.ts';
+import type { Changed } from '../identity/difference.ts';
 import { recognitionKeys, recognize } from '../identity/recognition.ts';
 import type { Provider, ProviderCustomer } from '../providers/provider.ts';
 import type { Row } from './import-rows.ts';
@@ -10,46 +11,60 @@ import type { ServerContext } from './tool.ts';
 /** What an import would find for a row. */
 export type Finding =
   | { readonly kind: 'new' }
-  | { readonly kind: 'existing'; readonly customerId: string }
-  /** Another customer has the external id. */
-  | { readonly kind: 'other'; readonly owner: ProviderCustomer }
+  | { readonly kind: 'existing'; readonly customerId: string; readonly changed: Changed }
+  /** The customer with the external id is another one, or differs and is not changed by an import. */
+  | { readonly kind: 'conflict'; readonly error: CustomerError }
   | { readonly kind: 'like_customers'; readonly similar: readonly ProviderCustomer[] }
   | { readonly kind: 'like_row'; readonly earlier: number };
 
 interface Known {
   readonly provider: Provider;
-  readonly ids: Pick<IdMap, 'recorded'>;
-  /** The provider's list, if it can be read. */
+  readonly creates: Pick<CreateOnce, 'expect'>;
+  /** The provider's list, if it can be read, and whether it could be read to its end. */
   readonly customers: KnownCustomers | undefined;
+  readonly complete: boolean;
 }
 
-/** Compares the rows of an import, in their sequence, with each other and with what is known of the existing customers. */
+/** Compares the rows of an import, in their sequence, with each other and with the existing customers. Writes nothing. */
 export class RowComparison {
-  /** What could not be compared. */
-  readonly warnings: readonly string[];
   readonly #known: Known;
+  readonly #call: Call;
+  readonly #warnings: readonly string[];
   /** The first row with each key. */
   readonly #first = new Map<string, number>();
+  #unread: { readonly rows: number; readonly error: CustomerError } | undefined;
 
-  constructor(known: Known, warnings: readonly string[] = []) {
+  constructor(known: Known, call: Call, warnings: readonly string[] = []) {
     this.#known = known;
-    this.warnings = warnings;
+    this.#call = call;
+    this.#warnings = warnings;
   }
 
   /** Reads the provider's list, as far as it can be read within the call; `unfinished` is the warning if it cannot. */
   static async start(
-    { provider, ids, directory }: ServerContext,
+    { provider, creates, directory }: ServerContext,
     call: Call,
     unfinished?: string,
   ): Promise<RowComparison> {
+    const known = { provider, creates };
     try {
-      const { customers, warnings } = await directory.known(call, unfinished);
-      return new RowComparison({ provider, ids, customers }, warnings);
+      const { customers, complete, warnings } = await directory.known(call, unfinished);
+      return new RowComparison({ ...known, customers, complete }, call, warnings);
     } catch (error) {
       if (!(error instanceof CustomerError)) throw error;
       const warning = `Not compared with ${provider.title}'s customers: ${error.what}`;
-      return new RowComparison({ provider, ids, customers: undefined }, [warning]);
+      return new RowComparison({ ...known, customers: undefined, complete: false }, call, [warning]);
     }
+  }
+
+  /** What could not be compared. */
+  get warnings(): readonly string[] {
+    if (!this.#unread) return this.#warnings;
+    const { rows, error } = this.#unread;
+    return [
+      ...this.#warnings,
+      `${rows} ${rows === 1 ? 'row exists' : 'rows exist'} but could not be compared: ${error.what}`,
+    ];
   }
 
   /** @throws CustomerError `store_unavailable`. */
@@ -60,19 +75,35 @@ export class RowComparison {
     return this.#find(request, Number.isFinite(earlier) ? earlier : undefined);
   }
 
-  async #find({ externalId, fields, allowDuplicate }: Row['request'], earlier: number | undefined): Promise<Finding> {
-    const { provider, ids, customers } = this.#known;
+  async #find(request: Row['request'], earlier: number | undefined): Promise<Finding> {
+    const { provider, customers } = this.#known;
+    const { fields, allowDuplicate } = request;
     const { identity } = provider.traits;
-    const recorded = externalId === undefined ? undefined : await ids.recorded(externalId);
-    const owner = externalId === undefined ? undefined : customers?.withExternalId(externalId);
-    if (owner && recognize(fields, owner.fields, identity) === 'other') return { kind: 'other', owner };
-    const customerId = recorded ?? owner?.id;
-    if (customerId !== undefined) return { kind: 'existing', customerId };
+    const existing = await this.#existing(request);
+    if (existing) return existing;
     if (allowDuplicate) return { kind: 'new' };
     const similar = (customers?.maybeLike(fields) ?? []).filter(
       (customer) => recognize(fields, customer.fields, identity) === 'same',
     );
     if (similar.length > 0) return { kind: 'like_customers', similar };
     return earlier === undefined ? { kind: 'new' } : { kind: 'like_row', earlier };
+  }
+
+  /** The customer that has the external id of a row. */
+  async #existing(request: Row['request']): Promise<Finding | undefined> {
+    const { creates, customers, complete } = this.#known;
+    const { externalId } = request;
+    const listed = externalId === undefined ? undefined : customers?.withExternalId(externalId);
+    try {
+      const expected = await creates.expect(request, listed, this.#call);
+      // Deleted since it was recorded.
+      if (!expected || (complete && !customers?.has(expected.customerId))) return undefined;
+      return { kind: 'existing', ...expected };
+    } catch (error) {
+      if (!(error instanceof CustomerError) || error.kind === 'store_unavailable') throw error;
+      if (error.kind === 'conflict') return { kind: 'conflict', error };
+      this.#unread = { rows: (this.#unread?.rows ?? 0) + 1, error };
+      return listed && { kind: 'existing', customerId: listed.id, changed: {} };
+    }
   }
 }

@@ -144,10 +144,26 @@ describe('a dry run', () => {
       const args = ['import', file, '--dry-run'];
       const { code, stdout } = await command(args, { ...settings, CUSTOMERS_STORE: store });
       expect(stdout).toMatch(/1 row: 0 can be sent, 1 cannot/);
-      expect(stdout).toMatch(/Cannot be imported\n  - has the ID of another customer: K7 of Jansen \(row 2\)/);
+      expect(stdout).toMatch(/Cannot be imported\n  - The \w+ "K7" belongs to the [^(]*customer /);
       expect(code).toBe(1);
     },
   );
+
+  test('shows what the import would change about existing customers, where it does', async () => {
+    const { run, again, file, standIn } = await openScene(layer);
+    const heading = 'Customer number,Company,E-mail,Phone\n';
+    expect(await run(`${heading}1,Acme,a@acme.example,030-1234567\n2,Beta,b@beta.example,\n`)).toMatchObject({
+      code: 0,
+    });
+    await writeFile(file, `${heading}1,Acme,a@acme.example,030-7654321\n2,Beta,b@beta.example,030-1111111\n`);
+    const { code, stdout } = await again(file, '--dry-run');
+    expect(stdout).toMatch(/0 new, 2 already in Layer/);
+    expect(stdout).toMatch(
+      /Existing customers that the import would change\n  - \w+ is changed: .*1234567 -> .*7654321 \(row 2\)\n  - \w+ is added: .*1111111 \(row 3\)\n/,
+    );
+    expect({ code, updates: standIn.count('update') }).toEqual({ code: 0, updates: 0 });
+    expect(await again(file)).toMatchObject({ code: 0, stdout: expect.stringContaining('2 updated') });
+  });
 
   test.each(kits)('warns if the pages of $title lead in a circle', async (kit) => {
     const { run, standIn } = await openScene(kit);

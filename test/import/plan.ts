@@ -35,8 +35,10 @@ export async function plan(file: string, provider: string, options: Partial<File
 }
 
 export function inspect({ checker }: Plan): Promise<Inspection> {
-  const ids = { recorded: async () => undefined };
-  return inspectRows(checker, new RowComparison({ provider: checker.provider, ids, customers: undefined }));
+  const { provider } = checker;
+  const creates = { expect: async () => undefined };
+  const known = { provider, creates, customers: undefined, complete: false };
+  return inspectRows(checker, new RowComparison(known, { signal: new AbortController().signal, deadline: Infinity }));
 }
 
 /** Each field with its columns, in words. */

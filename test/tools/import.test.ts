@@ -281,6 +281,63 @@ describe('import_customers in chat', () => {
     },
   );
 
+  test.each(kits.flatMap((kit) => ['the same', 'another'].map((store) => ({ kit, store, title: kit.title }))))(
+    'a dry run at $title says what the import makes of customers that exist, with $store store',
+    async ({ kit, store }) => {
+      const { externalIdField: id, minimal, change } = kit;
+      const { standIn, environment } = await kit.start();
+      const [own, other] = [temporaryStore(), temporaryStore()];
+      const first = await connect({ ...environment, CUSTOMERS_STORE: own.store });
+      const second = await connect({
+        ...environment,
+        CUSTOMERS_STORE: store === 'the same' ? own.store : other.store,
+      });
+      atEnd(async () => {
+        await Promise.all([first.close(), second.close(), standIn.close()]);
+        [own, other].forEach(({ remove }) => remove());
+      });
+      const people = ['Noether', 'Hilbert', 'Klein', 'Weyl'];
+      const rows: Row[] = people.map((name) => ({ ...minimal(name, `${name}@example.com`), [id]: `id-${name}` }));
+      expect((await first.call('import_customers', { rows })).data).toMatchObject({ counts: { created: 4 } });
+      const [weyl] = [...standIn.customers].filter(([, document]) => JSON.stringify(document).includes('Weyl'));
+      standIn.customers.delete(weyl?.[0] ?? '');
+      const again = [
+        { ...rows[0] },
+        { ...rows[1], [change.field]: change.value },
+        { ...rows[2], ...minimal('Someone Else', 'else@example.com') },
+        { ...rows[3] },
+      ];
+
+      const writes = standIn.count('create') + standIn.count('update');
+      const dry = await second.call('import_customers', { rows: again, dry_run: true });
+      expect(standIn.count('create') + standIn.count('update')).toBe(writes);
+      const done = await second.call('import_customers', { rows: again });
+      const { created, not_started: before } = Object(done.data['counts']);
+      expect({ created, before }).toEqual({ created: kit.keepsExternalId || store === 'the same' ? 1 : 2, before: 0 });
+      expect(dry.data['counts'], `${dry.text}\n${done.text}`).toEqual({
+        ...Object(done.data['counts']),
+        created: 0,
+        not_started: created,
+      });
+      // The import names the customers that it creates.
+      const left = named(done.data).filter(({ outcome }) => outcome !== 'created');
+      expect(named(dry.data)).toEqual(left);
+      expect(named(dry.data).length).toBeGreaterThan(0);
+    },
+  );
+
+  test('a dry run says that an existing customer could not be compared', async () => {
+    const { standIn, server: connection } = await server(layer);
+    await connection.call('import_customers', { rows: [rowOf(layer, 1)] });
+    standIn.fault({ on: 'get', times: Infinity, act: { status: 500 } });
+    const rows = [{ ...rowOf(layer, 1), notes: 'new' }];
+    const { data } = await connection.call('import_customers', { rows, dry_run: true });
+    expect(data).toMatchObject({
+      counts: { existing: 1 },
+      warnings: [expect.stringMatching(/^1 row exists but could not be compared: Layer /)],
+    });
+  });
+
   test.each(kits)('a dry run says that it could not compare with the customers of $title', async (kit) => {
     const { standIn, server: connection } = await server(kit);
     standIn.fault({ on: 'list', times: Infinity, act: { status: 403 } });
