@@ -134,9 +134,8 @@ export function invalidInput(problems: readonly Problem[], help?: string): Custo
   });
   const more = problems.length - listed.length;
   if (more > 0) clauses.push(`and ${more} more`);
-  const last = listed.at(-1);
-  const asks = more === 0 && last !== undefined && 'unknown' in last && last.suggestion !== undefined;
-  const what = [`${clauses.join('; ')}${asks ? '' : '.'}`, ...(help === undefined ? [] : [help])];
+  const said = clauses.join('; ');
+  const what = [said.endsWith('?') ? said : `${said}.`, ...(help === undefined ? [] : [help])];
   return new CustomerError('invalid_input', what.join(' '), {
     assurance: NOTHING_SENT,
     fields: problems.map(fieldError),

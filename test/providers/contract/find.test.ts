@@ -216,7 +216,7 @@ describe.each(kits)('find at $title', (kit) => {
   it('refuses fields that do not exist, and filters of the provider beside it', async () => {
     const { field } = kit.clear;
     const wrong = refusalIn(await call('search_customer', { without: `${field}s` }), 'invalid_input');
-    expect(wrong.message).toContain(`did you mean \`${field}\`?`);
+    expect(wrong.message).toContain(`did you mean \`${field}\`? Nothing was sent.`);
     const [other, value] = Object.entries(kit.searchFor('x'))[0] ?? expect.unreachable();
     const both = refusalIn(
       await call('search_customer', { find: 'x', [other]: value, [kit.cursorField]: 'y' }),
