@@ -7,7 +7,7 @@ const MAX_PADDED = 8;
 const SEPARATORS = ['', '-', ' ', '_', '.', '/'];
 /** A word before a code: `klantnr. 123`, `customer CRM-12`. */
 const LABEL =
-  /^(?:(?:account|client|code|customer|debit(?:eur|or)|id|klant|kunden?|no|nr|num|relatie)(?:en)?(?:code|id|nr|number|nummer)?[.:#]*\s+[:#]?\s*)+(?=\S*\d)/iu;
+  /^(?:(?:account|client|code|customer|debit(?:eur|or)|id|klant|kunden?|met|mit|n[or°]|num(?:ber|mer|éro|ero)?|ref(?:erence|erentie)?|relatie|with)(?:en)?(?:code|id|nr|number|nummer)?[.:#]*\s+[:#]?\s*)+(?=\S*\d)/iu;
 
 /** The codes that a typed text may be: all of it, and without the words before it, which may belong to the code. */
 export function codesIn(typed: string): readonly string[] {

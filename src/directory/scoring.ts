@@ -1,4 +1,4 @@
-import { foldCode, foldEmail, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
+import { allWords, foldCode, foldEmail, isLegalForm, nameWords, withoutLeadingZeros } from '../identity/folding.ts';
 import { codesIn } from './code-spellings.ts';
 import { domainOf, phoneTail, type CustomerIndex } from './customer-index.ts';
 import type { Entry, Value } from './entry.ts';
@@ -9,8 +9,10 @@ import { scoreWords } from './word-scoring.ts';
 const SAME_DOMAIN = 0.35;
 /** A domain of more customers counts as that of an email provider. */
 const MAX_SHARING_DOMAIN = 20;
-/** The maximum score of a name beside an email that the customer does not have. */
-const BESIDE_EMAIL = 0.85;
+/** The maximum score of a name beside an email that the customer does not have, or after a legal form that it may not have. */
+const NOT_ALL_TYPED = 0.85;
+/** A word before others. */
+const FIRST_WORD = /^\S+\s+(?=\S)/u;
 const MIN_SHOWN = 0.15;
 /** Emails within other text, such as `Jansen <info@jansen.example>`. */
 const EMAIL_IN_TEXT = /[^\s<>(),;:"]+@[^\s<>(),;:"]+/gu;
@@ -53,7 +55,7 @@ function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => 
   const matches = [...new Set(kinds.flatMap((scores) => [...scores.places()]))]
     .flatMap((place) => matchAt(place, index, kinds) ?? [])
     .filter(({ score, entry }) => score >= MIN_SHOWN && isMeant(entry))
-    .map((match) => ({ ...match, spelled: spelledLike(match.entry, text) }))
+    .map((match) => ({ ...match, spelled: spelledLike(match, text) }))
     .sort((a, b) => b.score - a.score || b.spelled - a.spelled || b.exact - a.exact || b.support - a.support)
     .map(({ entry, score, matched }): Match => ({ entry, score, matched }));
   const found = matches.some(({ score }) => score >= WEAK);
@@ -80,12 +82,21 @@ function matchAt(
   };
 }
 
-/** How closely the spelling of an entry's best value resembles the typed one: 2 if it is the same, 1 if only the case differs. */
-function spelledLike({ values }: Entry, text: string): number {
+/**
+ * How closely the spelling of an entry's best value resembles the typed one: 3 if it is the same, 2 if only the case differs, 1 if
+ * it has the same words, with legal forms.
+ */
+function spelledLike({ entry: { values }, score }: Match, text: string): number {
   const lower = text.toLowerCase();
+  const wordsOf = (name: string): string => allWords(name).toSorted().join(' ');
+  const words = score === 1 ? wordsOf(text) : '';
   return Math.max(
+    ...values.map(({ kind, text: own }) => {
+      if (own.trim() === text) return 3;
+      if (own.trim().toLowerCase() === lower) return 2;
+      return Number(words !== '' && kind === 'name' && wordsOf(own) === words);
+    }),
     0,
-    ...values.map(({ text: own }) => (own.trim() === text ? 2 : Number(own.trim().toLowerCase() === lower))),
   );
 }
 
@@ -153,19 +164,27 @@ function scoreCode(index: CustomerIndex, typed: string, scores: Scores): void {
 
 /**
  * Scores names and other texts. The words of an email count only if it is all that was typed; a name beside it is not all that was
- * typed, and the email may be that of another customer.
+ * typed, and the email may be that of another customer. A legal form before a name (`AB Volvo`) may be written after it or not at
+ * all, or it may be a word of another name (`AS Roma`).
  */
 function scoreText(index: CustomerIndex, text: string, scores: Scores): void {
   const name = text.replace(EMAIL_IN_TEXT, ' ').trim();
-  if (name !== text && nameWords(name).length > 0) {
-    const named = new Scores(index);
-    scoreWords(index, name, named);
-    for (const place of named.places()) {
-      const { score = 0, fields = [] } = named.at(place) ?? {};
-      scores.note(place, { score: Math.min(score, BESIDE_EMAIL), fields });
-    }
-  } else if (nameWords(text).length > 0) scoreWords(index, text, scores);
-  else scoreSigns(index, text, scores);
+  if (nameWords(text).length === 0) return scoreSigns(index, text, scores);
+  if (name !== text && nameWords(name).length > 0) return scorePart(index, name, scores);
+  scoreWords(index, text, scores);
+  const rest = text.replace(FIRST_WORD, '');
+  if (rest !== text && nameWords(rest).length > 0 && isLegalForm(allWords(text)[0] ?? ''))
+    scorePart(index, rest, scores);
+}
+
+/** Scores a part of what was typed. */
+function scorePart(index: CustomerIndex, part: string, scores: Scores): void {
+  const found = new Scores(index);
+  scoreWords(index, part, found);
+  for (const place of found.places()) {
+    const { score = 0, fields = [] } = found.at(place) ?? {};
+    scores.note(place, { score: Math.min(score, NOT_ALL_TYPED), fields });
+  }
 }
 
 /** Scores a text without letters and digits, such as an emoji. */

@@ -72,11 +72,11 @@ function withoutSalutation([first = '', ...others]: readonly string[]): readonly
   return isSalutation ? withoutSalutation(others) : [first, ...others];
 }
 
-/** The words of a name with its initials as single words, if they are written together and are no legal form; or none. */
+/** The words of a name with its initials as single words, if they are written together; or none. */
 function initialsApart(name: string): readonly string[] {
   const [initials] = INITIALS.exec(name.trim()) ?? [];
-  if (initials === undefined || nameWords(`x ${initials}`).length === 1) return [];
-  return nameWords(name.trim().replace(INITIALS, initials.replaceAll('.', '. ')));
+  // Not as `nameWords`, which takes some of them for a legal form.
+  return initials === undefined ? [] : allWords(name.trim().replace(INITIALS, initials.replaceAll('.', '. ')));
 }
 
 /** The words with numbers apart from letters: `3511ab` is `3511 ab`. */

@@ -82,9 +82,14 @@ export function nameWords(name: string): readonly string[] {
   const first = words.findIndex((word) => !TITLES.has(word));
   const names = (name.match(NAMES) ?? []).flatMap(allWords);
   const isForm = (word: string, index: number): boolean =>
-    LEGAL_FORMS.has(word) && !names.includes(word) && !PARTICLES.has(words[index - 1] ?? '');
+    isLegalForm(word) && !names.includes(word) && !PARTICLES.has(words[index - 1] ?? '');
   const telling = words.filter((word, index) => index <= first || !(isForm(word, index) || CONNECTIVES.has(word)));
   return telling.length > 0 ? telling : words;
+}
+
+/** Whether a folded word is a legal form where one is expected. */
+export function isLegalForm(word: string): boolean {
+  return LEGAL_FORMS.has(word);
 }
 
 /** The words of a text as {@link nameWords} returns them, with those that look like legal forms and connectives. */

@@ -50,6 +50,29 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
 
   const below = (likeness: Likeness): unknown => expect.toSatisfy((score: number) => score < RANGES[likeness][0]);
 
+  it('takes initials and legal forms for what they are, before a name and after it', async () => {
+    const all = [
+      'A.B. Pietersen',
+      'Pietersen, S.A.',
+      'Volvo AB',
+      'B.V. De Kroon',
+      'Meridian Ltd',
+      'Meridian GmbH',
+      'Roma',
+    ];
+    await store(all);
+    for (const find of ['pietersen a b', 'Pietersen A.B.', 'Pietersen, A.B.', 'AB Pietersen', 'a. b. pietersen'])
+      await expectFirst(find, 'A.B. Pietersen', 'exact');
+    for (const find of ['S.A. Pietersen', 'Pietersen S A', 's. a. pietersen'])
+      await expectFirst(find, 'Pietersen, S.A.', 'exact');
+    for (const find of ['AB Volvo', 'A.B. Volvo', 'volvo']) await expectFirst(find, 'Volvo AB', 'exact');
+    for (const find of ['De Kroon BV', 'BV de Kroon', 'de kroon']) await expectFirst(find, 'B.V. De Kroon', 'exact');
+    await expectFirst('meridian ltd.', 'Meridian Ltd', 'exact');
+    await expectFirst('meridian g.m.b.h.', 'Meridian GmbH', 'exact');
+    // It can be a club of another name.
+    expect((await rows('AS Roma')).map(({ name, score }) => [name, score < 1])).toEqual([['Roma', true]]);
+  });
+
   it('takes spellings of a name for the name', async () => {
     const spellings: Readonly<Record<string, readonly string[]>> = {
       "Van 't Hof Techniek": ['van het Hof Techniek', 'van ’t hof techniek', 'Van t Hof Techniek'],
@@ -137,6 +160,9 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
       'klantnummer CRM-3490',
       'customer CRM-3490',
       'Kunde CRM-3490',
+      'customer number CRM-3490',
+      'klant met nummer CRM-3490',
+      'n° client CRM-3490',
     ])
       await expectFirst(typed, 'Coded', 'exact');
     for (const typed of ['Prof. Pieter Vermeulen', 'Herr Dr. Pieter Vermeulen'])
