@@ -4,6 +4,8 @@ import { readings, type Reading } from './spellings.ts';
 
 /** The similarity of a typed initial to a word that begins with it, and of a typed word to a written initial. */
 const INITIAL = { typed: 0.9, written: 0.7 };
+/** The similarity of initials to the same in another order. */
+const SWAPPED_INITIALS = 0.9;
 /** The similarity of a word to the same word before the `@` of an email, which can belong to another name. */
 const IN_MAILBOX = 0.7;
 
@@ -86,11 +88,16 @@ function compareReading({ words, certainty }: Reading, value: Value, typed: Type
   pairs.sort((a, b) => b.similarity - a.similarity);
   const similarities = typed.words.map(() => 0);
   const taken = new Map<number, number>();
+  const initials: { readonly at: number; readonly place: number }[] = [];
   for (const { at, place, similarity } of pairs) {
     if (similarities[at] !== 0 || taken.has(place)) continue;
     similarities[at] = similarity;
     taken.set(place, similarity);
+    if (typed.words[at]?.word.length === 1 && words[place]?.length === 1) initials.push({ at, place });
   }
+  initials.sort((a, b) => a.at - b.at);
+  if (initials.some(({ place }, before) => place > (initials[before + 1]?.place ?? place)))
+    for (const { at } of initials) similarities[at] = SWAPPED_INITIALS;
   const proved = proving(similarities, value, typed);
   if (!proved.some((similarity) => similarity > 0)) return undefined;
   const otherInitial = words.some((own, place) => own.length === 1 && !taken.has(place));

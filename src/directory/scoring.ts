@@ -173,17 +173,29 @@ function scoreText(index: CustomerIndex, text: string, scores: Scores): void {
   if (name !== text && nameWords(name).length > 0) return scorePart(index, name, scores);
   scoreWords(index, text, scores);
   const rest = text.replace(FIRST_WORD, '');
-  if (rest !== text && nameWords(rest).length > 0 && isLegalForm(allWords(text)[0] ?? ''))
-    scorePart(index, rest, scores);
+  const [form = ''] = allWords(text);
+  const { length } = nameWords(rest);
+  if (rest === text || length === 0 || !isLegalForm(form)) return;
+  // Only for a whole name without another form: `S.A. Smit` is a person, and others have the surname.
+  scorePart(index, rest, scores, ({ kind, words, text: own }) => {
+    if (kind !== 'name' || words.length !== length) return false;
+    const forms = allWords(own).filter((word) => !words.includes(word));
+    return forms.length === 0 || forms.includes(form);
+  });
 }
 
-/** Scores a part of what was typed. */
-function scorePart(index: CustomerIndex, part: string, scores: Scores): void {
+/** Scores a part of what was typed, for customers with such a value. */
+function scorePart(
+  index: CustomerIndex,
+  part: string,
+  scores: Scores,
+  isMeant: (value: Value) => boolean = () => true,
+): void {
   const found = new Scores(index);
   scoreWords(index, part, found);
   for (const place of found.places()) {
     const { score = 0, fields = [] } = found.at(place) ?? {};
-    scores.note(place, { score: Math.min(score, NOT_ALL_TYPED), fields });
+    if (index.at(place)?.values.some(isMeant)) scores.note(place, { score: Math.min(score, NOT_ALL_TYPED), fields });
   }
 }
 

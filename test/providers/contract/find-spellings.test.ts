@@ -69,6 +69,9 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     for (const find of ['De Kroon BV', 'BV de Kroon', 'de kroon']) await expectFirst(find, 'B.V. De Kroon', 'exact');
     await expectFirst('meridian ltd.', 'Meridian Ltd', 'exact');
     await expectFirst('meridian g.m.b.h.', 'Meridian GmbH', 'exact');
+    // Initials in another order, or none, are another person's.
+    await expectNone('S.L. Pietersen', 'exact');
+    await expectNone('B.A. Pietersen', 'exact');
     // It can be a club of another name.
     expect((await rows('AS Roma')).map(({ name, score }) => [name, score < 1])).toEqual([['Roma', true]]);
   });
