@@ -36,7 +36,7 @@ export const updateCustomer: Operation = (provider) => {
     hints: hints('repeatable write'),
 
     async run(input, context) {
-      const changes = changesOf(input, provider);
+      const changes = changesOf(input, context.blanks, provider);
       const customerId = textOf(input['customer_id']);
       const externalId = textOf(input[traits.externalIdField]);
       const both = customerId !== undefined && externalId !== undefined;
@@ -91,7 +91,7 @@ function meaningOfBothIds({ documents, traits }: Provider): 'written' | 'linked'
   return traits.externalIdField in documents.update.shape ? 'written' : 'refused';
 }
 
-function changesOf(input: Fields, provider: Provider): Changes {
+function changesOf(input: Fields, blanks: readonly string[], provider: Provider): Changes {
   const { documents, traits } = provider;
   const both = input['customer_id'] !== undefined && input[traits.externalIdField] !== undefined;
   const onBothIds = both ? meaningOfBothIds(provider) : undefined;
@@ -108,7 +108,11 @@ function changesOf(input: Fields, provider: Provider): Changes {
   const contrary = clear.find((field) => field in set);
   if (contrary !== undefined) throw invalidInput([{ path: contrary, message: 'cannot be both set and cleared' }]);
   if (isNothing({ set, clear }) && onBothIds !== 'linked') {
-    const message = 'nothing to change: pass at least one field, or name it in clear (null and "" count as not given)';
+    const empty = traits.clearable.filter((field) => blanks.includes(field));
+    const message =
+      empty.length > 0
+        ? `nothing to change: null and "" count as not given; to clear, pass clear: ${JSON.stringify(empty)}`
+        : 'nothing to change: pass at least one field, or name it in clear';
     throw invalidInput([{ path: '', message }]);
   }
   return { set, clear };

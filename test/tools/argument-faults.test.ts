@@ -52,6 +52,16 @@ describe('faults of an input', () => {
     expect(await messageOf('notify', 'create_customer', { Name: 'Acme', ...given })).toContain(part);
   });
 
+  it('say how to clear what was passed empty', async () => {
+    const { data } = await (servers[0] ?? expect.unreachable()).call('create_customer', { Name: 'Acme', Phone: '1' });
+    const ref = { customer_id: data['customer_id'] };
+    for (const Phone of ['', null])
+      expect(await messageOf('notify', 'update_customer', { ...ref, Phone })).toContain(
+        'nothing to change: null and "" count as not given; to clear, pass clear: ["Phone"]',
+      );
+    expect(await messageOf('notify', 'update_customer', ref)).toContain('pass at least one field, or name it in clear');
+  });
+
   it.each(['external_id', 'name', 'query', 'Email', 'phone'])('name find for %s in a search', async (name) => {
     const message = await messageOf('notify', 'search_customer', { [name]: 'Jansen' });
     expect(message).toContain(`unknown argument \`${name}\`; did you mean \`find\`?`);
