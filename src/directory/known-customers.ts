@@ -14,6 +14,7 @@ export class KnownCustomers {
     this.#index = index;
   }
 
+  /** Whether the list has the customer with this id of the provider. */
   has(id: string): boolean {
     return this.#index.has(id);
   }
