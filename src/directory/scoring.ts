@@ -170,26 +170,26 @@ function scoreCode(index: CustomerIndex, typed: string, scores: Scores): void {
 function scoreText(index: CustomerIndex, text: string, scores: Scores): void {
   const name = text.replace(EMAIL_IN_TEXT, ' ').trim();
   if (nameWords(text).length === 0) return scoreSigns(index, text, scores);
-  if (name !== text && nameWords(name).length > 0) return scorePart(index, name, scores);
+  if (name !== text && nameWords(name).length > 0) return scorePart(index, { part: name }, scores);
   scoreWords(index, text, scores);
   const rest = text.replace(FIRST_WORD, '');
   const [form = ''] = allWords(text);
   const { length } = nameWords(rest);
   if (rest === text || length === 0 || !isLegalForm(form)) return;
   // Only for a whole name without another form: `S.A. Smit` is a person, and others have the surname.
-  scorePart(index, rest, scores, ({ kind, words, text: own }) => {
+  const isMeant = ({ kind, words, text: own }: Value): boolean => {
     if (kind !== 'name' || words.length !== length) return false;
     const forms = allWords(own).filter((word) => !words.includes(word));
     return forms.length === 0 || forms.includes(form);
-  });
+  };
+  scorePart(index, { part: rest, isMeant }, scores);
 }
 
-/** Scores a part of what was typed, for customers with such a value. */
+/** Scores a part of what was typed, for customers with a value for which `isMeant` is true. */
 function scorePart(
   index: CustomerIndex,
-  part: string,
+  { part, isMeant = () => true }: { readonly part: string; readonly isMeant?: (value: Value) => boolean },
   scores: Scores,
-  isMeant: (value: Value) => boolean = () => true,
 ): void {
   const found = new Scores(index);
   scoreWords(index, part, found);
