@@ -20,7 +20,7 @@ const EMAIL_IN_TEXT = /[^\s<>(),;:"]+@[^\s<>(),;:"]+/gu;
 /** What a search found. */
 export interface Searched {
   readonly matches: readonly Match[];
-  /** The number of archived customers that match, if they were left out and no other customer matches. */
+  /** The number of archived customers that were left out and match better than all others. */
   readonly archived: number;
 }
 
@@ -30,21 +30,23 @@ export function searchIndex(
   { text, archived }: { readonly text: string | undefined; readonly archived: boolean },
   isMeant: (entry: Entry) => boolean,
 ): Searched {
-  const found = (states: (entry: Entry) => boolean): readonly Match[] => {
-    const isFound = (entry: Entry): boolean => states(entry) && isMeant(entry);
-    if (text !== undefined) return search(index, text, isFound);
-    return [...index.entries()].filter(isFound).map((entry) => ({ entry, score: 1, matched: [] }));
-  };
-  const matches = found((entry) => archived || !entry.archived);
-  const isHit = ({ score }: Match): boolean => score >= WEAK;
-  const hidden = archived || matches.some(isHit) ? [] : found((entry) => entry.archived);
-  return { matches, archived: hidden.filter(isHit).length };
+  const all =
+    text === undefined
+      ? [...index.entries()].filter(isMeant).map((entry) => ({ entry, score: 1, matched: [] }))
+      : search(index, text, isMeant);
+  const matches = hitsOf(archived ? all : all.filter(({ entry }) => !entry.archived));
+  const [best] = matches;
+  const isHidden = ({ entry, score }: Match): boolean => entry.archived && score >= WEAK && score > (best?.score ?? 0);
+  return { matches, archived: archived ? 0 : all.filter(isHidden).length };
 }
 
-/**
- * The customers that a typed text may mean, the best first, among those for which `isMeant` is true. Customers that only share a
- * word are omitted if there are better matches.
- */
+/** Without customers that only share a word, if there are better matches. */
+function hitsOf(matches: readonly Match[]): readonly Match[] {
+  const hits = matches.filter(({ score }) => score >= WEAK);
+  return hits.length > 0 ? hits : matches;
+}
+
+/** The customers that a typed text may mean, the best first, among those for which `isMeant` is true. */
 function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => boolean): Match[] {
   const text = typed.trim();
   const kinds = [scoreIds, scoreEmails, scorePhones, scoreCodes, scoreText].map((score) => {
@@ -52,14 +54,12 @@ function search(index: CustomerIndex, typed: string, isMeant: (entry: Entry) => 
     score(index, text, scores);
     return scores;
   });
-  const matches = [...new Set(kinds.flatMap((scores) => [...scores.places()]))]
+  return [...new Set(kinds.flatMap((scores) => [...scores.places()]))]
     .flatMap((place) => matchAt(place, index, kinds) ?? [])
     .filter(({ score, entry }) => score >= MIN_SHOWN && isMeant(entry))
     .map((match) => ({ ...match, spelled: spelledLike(match, text) }))
     .sort((a, b) => b.score - a.score || b.spelled - a.spelled || b.exact - a.exact || b.support - a.support)
     .map(({ entry, score, matched }): Match => ({ entry, score, matched }));
-  const found = matches.some(({ score }) => score >= WEAK);
-  return found ? matches.filter(({ score }) => score >= WEAK) : matches;
 }
 
 /** The match at a place, if there is an entry; `exact` is its score unrounded, and `support` is what all kinds of values contribute. */

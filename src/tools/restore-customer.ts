@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { outputs } from './answers.ts';
+import { outputs, toAnswer } from './answers.ts';
 import { customerRef, refShape } from './customer-ref.ts';
 import { hints, type Operation } from './tool.ts';
 
@@ -22,13 +22,12 @@ export const restoreCustomer: Operation = (provider) => {
 
     async run(input, { ids, turns, directory, call }) {
       const customer = await ids.read(customerRef(input, provider), call);
-      if (customer.state === 'active')
-        return { outcome: 'already_active', customer_id: customer.id, customer: customer.document };
+      if (customer.state === 'active') return { outcome: 'already_active', ...toAnswer(customer) };
       const restored = await turns.runExclusive(customer.id, call, async (turn) =>
         provider.restoreCustomer?.(customer.id, turn.call),
       );
       directory.noteWrite(restored);
-      return { outcome: 'restored', customer_id: customer.id, ...(restored && { customer: restored.document }) };
+      return { outcome: 'restored', ...(restored ? toAnswer(restored) : { customer_id: customer.id }) };
     },
   };
 };

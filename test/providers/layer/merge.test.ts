@@ -47,6 +47,18 @@ describe('merge_customers', () => {
     expect((await call('search_customer', { find: 'Nobody' })).data).not.toHaveProperty('warnings');
   });
 
+  it('lets find say that an archived customer matches better than those that it shows', async () => {
+    const meant = await create({ company_name: 'Kwartel Ltd', email: 'post@kwartel.example' });
+    await create({ company_name: 'Kwartel Studios', email: 'hi@studios.example' });
+    const found = async () => (await call('search_customer', { find: 'kwartel limited' })).data;
+    expect(rowsOf(await found())).toMatchObject([{ customer_id: meant, score: 1 }, { score: 0.85 }]);
+    await call('archive_customer', { customer_id: meant });
+    const data = await found();
+    expect(rowsOf(data)).toMatchObject([{ customer: { company_name: 'Kwartel Studios' }, score: 0.85 }]);
+    expect(data['warnings']).toEqual([expect.stringContaining('1 archived Layer customer matches')]);
+    expect((await call('search_customer', { find: 'kwartel studios' })).data).not.toHaveProperty('warnings');
+  });
+
   it('refuses the same one twice, and one that is archived already', async () => {
     const { stays, goes } = await two();
     for (const same of [stays, stays.toUpperCase()]) {

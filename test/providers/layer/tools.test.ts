@@ -206,7 +206,7 @@ describe('Layer', () => {
       for (const ref of [{ customer_id: id }, { external_id }])
         for (const [tool, outcome, status] of story) {
           const { data } = await server.call(tool, ref);
-          expect(data).toMatchObject({ outcome, customer_id: id, customer: standIn.customers.get(id) });
+          expect(data).toMatchObject({ outcome, customer_id: id, external_id, customer: standIn.customers.get(id) });
           expect(standIn.customers.get(id)).toMatchObject({ status });
         }
       expect(standIn.count('archive')).toBe(2);
