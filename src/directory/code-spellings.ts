@@ -12,7 +12,7 @@ const LABEL =
 /** The codes that a typed text may be: all of it, and without the words before it, which may belong to the code. */
 export function codesIn(typed: string): readonly string[] {
   const text = typed.trim();
-  return [...new Set([text, text.replace(LABEL, '')])];
+  return [...new Set([text, text.replace(LABEL, '').replace(/^#\s*/, '')])];
 }
 
 /** The codes that differ from a typed one in case or in leading zeros, each with its score, for lists that find only exact codes. */

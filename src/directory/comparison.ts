@@ -8,6 +8,8 @@ const INITIAL = { typed: 0.9, written: 0.7 };
 const SWAPPED_INITIALS = 0.9;
 /** The similarity of a word to the same word before the `@` of an email, which can belong to another name. */
 const IN_MAILBOX = 0.7;
+/** The similarity of a part of a code to a word of an address or another text. */
+const PART_OF_CODE = 0.9;
 
 /** A typed word, and the words that it may mean. */
 export interface TypedWord {
@@ -20,6 +22,8 @@ export interface TypedWord {
 
 /** The typed words in one reading. */
 export interface Typed {
+  /** Whether they were typed as one, with a sign between them, as codes are: in an address they may stand apart. */
+  readonly isCode: boolean;
   readonly words: readonly TypedWord[];
   readonly weight: number;
   /** For each word of the index that may be meant, the places of the typed words with the similarities. */
@@ -56,7 +60,7 @@ export function typedWord(index: CustomerIndex, word: string): TypedWord {
 }
 
 /** The typed words of one reading. */
-export function together(words: readonly TypedWord[]): Typed {
+export function together(words: readonly TypedWord[], isCode: boolean): Typed {
   const meant = new Map<string, Pair[]>();
   for (const [at, { like }] of words.entries())
     for (const [word, similarity] of like) {
@@ -64,7 +68,7 @@ export function together(words: readonly TypedWord[]): Typed {
       if (pairs) pairs.push({ at, similarity });
       else meant.set(word, [{ at, similarity }]);
     }
-  return { words, weight: sum(words.map(({ weight }) => weight)), meant };
+  return { isCode, words, weight: sum(words.map(({ weight }) => weight)), meant };
 }
 
 /** The values of an entry that have a typed word. */
@@ -129,9 +133,10 @@ function isInitial(a: string, b: string): boolean {
 }
 
 /** The similarities without those that prove nothing in a value of this kind. */
-function proving(similarities: readonly number[], { kind }: Value, { words }: Typed): readonly number[] {
+function proving(similarities: readonly number[], { kind }: Value, { words, isCode }: Typed): readonly number[] {
   if (kind === 'email') return similarities.map((similarity) => (similarity === 1 ? IN_MAILBOX : 0));
   if (kind !== 'text') return similarities;
+  if (isCode) return similarities.map((similarity) => similarity * PART_OF_CODE);
   // A letter after a house number is no initial.
   const isLong = (at: number): boolean => (words[at]?.word.length ?? 0) > 1;
   const some = similarities.some((similarity, at) => similarity > 0 && isLong(at));

@@ -106,7 +106,8 @@ function scoreIds(index: CustomerIndex, text: string, scores: Scores): void {
 }
 
 function scoreEmails(index: CustomerIndex, text: string, scores: Scores): void {
-  for (const email of new Set([text, ...(text.match(EMAIL_IN_TEXT) ?? [])])) scoreEmail(index, email, scores);
+  const site = text.replace(/^(?:https?:\/\/)?www\./i, '').replace(/\/$/, '');
+  for (const email of new Set([text, site, ...(text.match(EMAIL_IN_TEXT) ?? [])])) scoreEmail(index, email, scores);
 }
 
 function scoreEmail(index: CustomerIndex, text: string, scores: Scores): void {

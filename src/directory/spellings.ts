@@ -10,10 +10,12 @@ export interface Reading {
 
 /** Words between a name and a place. */
 const PREPOSITIONS = new Set(['in', 'at', 'from', 'te', 'uit', 'aus', 'bij', 'bei']);
+/** Words before a number. */
+const NUMBER_SIGNS = new Set(['nr', 'no', 'num', 'nummer', 'number', 'n']);
 /** Words before the name of a person. */
 const SALUTATIONS = new Set([
   ...TITLES,
-  ...'heer mevrouw fam familie family sir herrn monsieur madame senor senora don dona mag'.split(' '),
+  ...'heer mevrouw fam familie family sir herrn monsieur madame senor senora don dona mag fa firma'.split(' '),
 ]);
 /** Those that are also names of companies, unless a whole name follows. */
 const DEGREES = new Set('dr drs prof ing ir mag'.split(' '));
@@ -34,6 +36,11 @@ export function variantsOf(text: string, words: readonly string[]): readonly (re
     abbreviate(words),
     [first, ...others.filter((word) => !PREPOSITIONS.has(word))],
     withoutSalutation(words),
+    withoutSalutation(words).filter((word, at) => at === 0 || !PREPOSITIONS.has(word)),
+    // `Kruidvat nr. 12`
+    words.filter((word, at) => !(NUMBER_SIGNS.has(word) && /^\p{N}/u.test(words[at + 1] ?? ''))),
+    // `t hoekje`
+    first === 't' ? ['het', ...others] : words,
     nameWords(text.replace(ATTENTION, ' ')),
     nameWords(text.replace(/^([^,]+),(.+)$/u, '$2 $1')),
     initialsApart(text),

@@ -31,11 +31,12 @@ export function scoreWords(index: CustomerIndex, text: string, scores: Scores): 
     return kind === 'name' ? 1 : SAME_TEXT;
   });
   scoreInitials(index, words, scores);
+  const isCode = words.length > 1 && /^\S*\p{N}\S*$/u.test(text.trim());
   const known = new Map<string, TypedWord>();
   for (const variant of [...variantsOf(text, words), ...compounds(index, words)]) {
     const typed = variant.slice(0, MAX_WORDS).map((word) => known.get(word) ?? typedWord(index, word));
     for (const word of typed) known.set(word.word, word);
-    scoreVariant(index, together(typed), scores);
+    scoreVariant(index, together(typed, isCode), scores);
   }
 }
 

@@ -48,12 +48,20 @@ const SPELLINGS: readonly (readonly [RegExp, string])[] = [
   // `van 't Hof`
   [new RegExp(`(?<![\\p{L}\\p{N}])[${APOSTROPHES}]t(?![\\p{L}\\p{N}])`, 'giu'), 'het'],
   [/(?<=(?<!\p{L})(?:aan|in|op|over|uit|van) )t(?= )/giu, 'het'],
+  // `t Hoekje`; `T Jansen` has an initial.
+  [/^\s*t(?= \p{Lu})/gu, 'het'],
   // `'s-Hertogenbosch`
   [new RegExp(`(?<![\\p{L}\\p{N}])(?:[${APOSTROPHES}]s[- ]|s-)(?=\\p{L})`, 'giu'), 's'],
   [new RegExp(`[${APOSTROPHES}]`, 'g'), ''],
 ];
 /** The same for legal forms and connectives, after lower case and without accents. */
 const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
+  // Written out.
+  [
+    /(?<=\s)(?:sp(?:olka|\.)? (?:z|s) ograniczona odpowiedzialnoscia|sociedad (?:limitada|anonima)(?: unipersonal)?|societe (?:anonyme|a responsabilite limitee)|(?:gesellschaft )?mit beschrankter haftung|(?:besloten|naamloze) vennootschap|vennootschap onder firma|aktiengesellschaft|societa (?:per azioni|a responsabilita limitata)|limited liability company|public limited company|sociedade anonima|spolecnost s rucenim omezenym)(?!\p{L})/gu,
+    ' ',
+  ],
+  [/(?<=\s)spolka (?=z\.? ?o)/g, 'sp '],
   [/\bsp\.? ?z\.? ?o\.? ?o\b\.?/g, 'spzoo'],
   [/\bsp\.? ?[jk]\b\.?/g, 'spk'],
   [/\bspol\.? ?s ?r\.? ?o\b\.?/g, 'sro'],
@@ -61,7 +69,7 @@ const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
   [/\bb\.?v\.? i\.? ?o\b\.?/g, 'bv'],
   [/\bges\.? ?m\.? ?b\.? ?h\b\.?/g, 'gmbh'],
   [
-    /(?<=\s)(?:[aik]\/s(?![\p{L}\p{N}])|(?:san\.? ve tic\.? )?a\. ?s\.|v\. ?o\. ?s\.|ltd\.? sti\.?|s(?:oc)?\. ?coop\.?|besloten vennootschap)/gu,
+    /(?<=\s)(?:[aik]\/s(?![\p{L}\p{N}])|(?:san\.? ve tic\.? )?a\. ?s\.|v\. ?o\. ?s\.|ltd\.? sti\.?|s(?:oc)?\. ?coop\.?)/gu,
     ' ',
   ],
   // Letters at the end: `Jansen B V`.

@@ -164,6 +164,7 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
       'customer CRM-3490',
       'Kunde CRM-3490',
       'customer number CRM-3490',
+      '#CRM-3490',
       'klant met nummer CRM-3490',
       'n° client CRM-3490',
     ])
@@ -171,6 +172,9 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     for (const typed of ['Prof. Pieter Vermeulen', 'Herr Dr. Pieter Vermeulen'])
       await expectFirst(typed, 'drs. Pieter Vermeulen', 'exact');
     await expectFirst('fam. Bakker', 'Bakker', 'exact');
+    await expectFirst('Firma Bakker', 'Bakker', 'exact');
+    await expectFirst('Filiaal nr. 9', 'Filiaal 9', 'exact');
+    await expectFirst('www.coded.example', 'Coded', 'exact');
     await expectFirst('Gebroeders Kwartel', 'Gebr. Kwartel', 'similar');
     await expectFirst('St. Pietersgilde', 'Sint Pietersgilde', 'similar');
     await expectFirst('Filiaal 09', 'Filiaal 9', 'similar');
@@ -191,6 +195,8 @@ describe.each(kits)('find among people and companies at $title', (kit) => {
     await store(['Filiaal 13', 'Sanne Visser'], () => ({ ...kit.findable('+31 20 1112233', 'Utrecht') }));
     await expectNone('Filiaal 12', 'exact');
     await expectNone('Sanne Kerkstraat', 'exact');
+    await expectNone('NL-12', 'exact');
+    await expectFirst('mevrouw Visser in Utrecht', 'Sanne Visser', 'exact');
     await expectFirst('Sanne Utrecht', 'Sanne Visser', 'exact');
   });
 
