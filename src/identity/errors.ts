@@ -105,9 +105,14 @@ export function looksTheSame(
   const link = `If it is the same customer, link it to this ${field} with link_customer.`;
   const same = links ? { tool: 'link_customer', text: link, otherwise: use } : use;
   const what = `${title} already has ${who} with this email or name.`;
+  const archived = { tool: 'restore_customer', text: 'To use an archived one again, use restore_customer.' };
   return new CustomerError('possible_duplicate', what, {
     assurance: NOTHING_CREATED,
-    advice: [same, 'If it is another customer, repeat the create with allow_duplicate: true.'],
+    advice: [
+      same,
+      ...(similar.some(({ state }) => state === 'archived') ? [archived] : []),
+      'If it is another customer, repeat the create with allow_duplicate: true.',
+    ],
     candidates: similar.map((customer) => candidate(customer, identity)),
     ...(externalId !== undefined && { external_id: externalId }),
   });

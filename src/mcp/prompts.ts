@@ -74,7 +74,7 @@ function cleanUpDuplicates(context: ServerContext): Prompt | undefined {
       name: 'clean_up_duplicates',
       title: 'Clean up duplicates',
       description: `Find duplicate ${title} customers and keep one of each`,
-      arguments: [{ name: 'name', description: 'Part of the names to check; all customers if omitted' }],
+      arguments: [{ name: 'name', description: 'The names to check; if omitted, the user is asked' }],
     },
     text: (given) =>
       [

@@ -95,6 +95,7 @@ async function findMatches(
       ? [`No ${provider.title} customer matches ${JSON.stringify(find)}. The results only share a word with it.`]
       : []),
     ...(hidden > 0 ? [archivedNote(hidden, provider)] : []),
+    ...(matches.length > limit ? [moreNote(limit, matches.length, provider)] : []),
     ...warnings,
   ];
   const row = find === undefined ? lackingRow : foundRow;
@@ -105,6 +106,11 @@ async function findMatches(
     complete,
     ...(notes.length > 0 && { warnings: notes }),
   };
+}
+
+/** How to see more matches, which have no next page. */
+function moreNote(shown: number, total: number, { traits }: Provider): string {
+  return `${shown} of ${total} are shown; pass ${traits.limitField} to see more.`;
 }
 
 function archivedNote(count: number, { title, traits }: Provider): string {

@@ -29,6 +29,18 @@ describe.each(kits.filter(({ upserts }) => upserts))('a create at $title with an
     expect(scene.standIn.count('create')).toBe(1);
   });
 
+  it('names how to use an archived customer that looks the same', async () => {
+    const { few } = fresh();
+    const first = await create(few);
+    await call('archive_customer', { customer_id: first });
+    const { message, error } = refusalIn(await call('create_customer', few), 'possible_duplicate');
+    expect(error['candidates']).toMatchObject([{ customer_id: first, archived: true }]);
+    expect(message).toContain('To use an archived one again, use restore_customer.');
+    const active = fresh();
+    await create(active.few);
+    expect(refusalIn(await call('create_customer', active.few), 'possible_duplicate').message).not.toContain('restore');
+  });
+
   it('is a conflict that names both where neither e-mail nor name agree', async () => {
     const { id, few } = fresh();
     const first = await create(few, id);

@@ -194,10 +194,16 @@ describe.each(kits)('find at $title', (kit) => {
 
   it('shows the best five with the number of all, and as many as asked for', async () => {
     for (let n = 1; n <= 8; n += 1) await createNamed(`Filiaal ${n}`, `filiaal-${n}@keten.example`);
-    expect((await find('Filiaal')).data).toMatchObject({ total: 8, has_more: true, complete: true });
+    expect((await find('Filiaal')).data).toMatchObject({
+      total: 8,
+      has_more: true,
+      complete: true,
+      warnings: [`5 of 8 are shown; pass ${kit.limitField} to see more.`],
+    });
     expect(await found('Filiaal')).toHaveLength(5);
     const { data } = await find('Filiaal', { [kit.limitField]: 8 });
     expect(rowsOf(data)).toHaveLength(8);
+    expect(data).not.toHaveProperty('warnings');
     expect(data.has_more).toBe(false);
   });
 
