@@ -192,12 +192,16 @@ function countAll(filters: Fields, { provider, directory, call }: ToolContext): 
   return directory.count(archived, narrow(call, { withinMs: COUNT_MS }));
 }
 
-/** For exact filters that found nothing: what they do not search. */
-function missNotes(filters: Fields, { traits }: Provider): string[] {
-  return Object.entries(traits.exactFilters)
+/** For filters that found nothing: what they do not search. */
+function missNotes(filters: Fields, { title, traits }: Provider): string[] {
+  const { exactFilters, nameFilter } = traits;
+  const use = 'Use find to search by name in any spelling, email, phone or city.';
+  const exact = Object.entries(exactFilters)
     .filter(([field]) => filters[field] !== undefined)
     .map(([field, looked]) => {
       const others = looked === 'names' ? 'other spellings' : 'names';
-      return `\`${field}\` matches only exact ${looked}; ${others} were not searched. Use find to search by name in any spelling, email, phone or city.`;
+      return `\`${field}\` matches only exact ${looked}; ${others} were not searched. ${use}`;
     });
+  if (nameFilter === undefined || filters[nameFilter] === undefined) return exact;
+  return [...exact, `\`${nameFilter}\` compares names as ${title} does, not in any spelling. ${use}`];
 }

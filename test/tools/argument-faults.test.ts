@@ -89,5 +89,9 @@ describe('faults of an input', () => {
     const miss = await servers[0]?.call('search_customer', { Customer: 'Bakkerij Jansen' });
     expect(miss?.data).toMatchObject({ customers: [], total: 0 });
     expect(miss?.text).toMatch(/names were not searched.*find/);
+    await servers[1]?.call('create_customer', { company_name: 'Bakkerij Müller' });
+    const part = await servers[1]?.call('search_customer', { name_contains: 'Muller' });
+    expect(part?.data).toMatchObject({ customers: [], total: 0 });
+    expect(part?.text).toMatch(/`name_contains` compares names as Layer does, not in any spelling. Use find/);
   });
 });
