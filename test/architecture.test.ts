@@ -126,7 +126,7 @@ const ROWS: Readonly<Record<string, { readonly may: readonly string[]; readonly 
   // The view runs in a browser.
   'mcp/view/': { may: ['text.ts'] },
   'directory/': {
-    may: ['errors.ts', 'http-client/call.ts', 'identity/folding.ts', 'text.ts'],
+    may: ['errors.ts', 'http-client/call.ts', 'identity/folding.ts', 'identity/recognition.ts', 'text.ts'],
     types: ['providers/provider.ts'],
   },
   'tools/': {

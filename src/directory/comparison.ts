@@ -99,9 +99,7 @@ function compareReading({ words, certainty }: Reading, value: Value, typed: Type
     taken.set(place, similarity);
     if (typed.words[at]?.word.length === 1 && words[place]?.length === 1) initials.push({ at, place });
   }
-  initials.sort((a, b) => a.at - b.at);
-  if (initials.some(({ place }, before) => place > (initials[before + 1]?.place ?? place)))
-    for (const { at } of initials) similarities[at] = SWAPPED_INITIALS;
+  if (areSwapped(initials)) for (const { at } of initials) similarities[at] = SWAPPED_INITIALS;
   const proved = proving(similarities, value, typed);
   if (!proved.some((similarity) => similarity > 0)) return undefined;
   const otherInitial = words.some((own, place) => own.length === 1 && !taken.has(place));
@@ -109,6 +107,12 @@ function compareReading({ words, certainty }: Reading, value: Value, typed: Type
   const isWhole = words.every((_, place) => isSame(place));
   const covered = taken.size / words.length;
   return { value, similarities: proved, covered, isWhole, isEnd: isSame(words.length - 1), otherInitial };
+}
+
+/** Whether typed initials have another order than the written ones. */
+function areSwapped(initials: readonly { readonly at: number; readonly place: number }[]): boolean {
+  const places = initials.toSorted((a, b) => a.at - b.at).map(({ place }) => place);
+  return places.some((place, before) => place > (places[before + 1] ?? place));
 }
 
 /** The typed words that a word may be: the same, similar ones, and in names initials. */

@@ -1,6 +1,6 @@
-import { foldCode, foldEmail, foldNumber, nameKeys, withoutLeadingZeros } from '../identity/folding.ts';
+import { foldCode, withoutLeadingZeros } from '../identity/folding.ts';
+import { recognitionTerms } from '../identity/recognition.ts';
 import type { Fields, Provider, ProviderCustomer } from '../providers/provider.ts';
-import { textOf } from '../text.ts';
 import type { CustomerIndex, TermKind } from './customer-index.ts';
 import type { Entry } from './entry.ts';
 
@@ -21,7 +21,7 @@ export class KnownCustomers {
 
   /** The customer with this external id, if the provider keeps it; active customers take precedence. */
   withExternalId(externalId: string): ProviderCustomer | undefined {
-    const found = this.#at('code', [withoutLeadingZeros(foldCode(externalId))])
+    const found = this.#at('code', withoutLeadingZeros(foldCode(externalId)))
       .filter((entry) => entry.externalId === externalId)
       .toSorted((a, b) => Number(a.archived) - Number(b.archived));
     return found[0] && this.#customerOf(found[0]);
@@ -29,18 +29,14 @@ export class KnownCustomers {
 
   /** Customers that include all with the email, a name or a number of these fields, in any spelling. */
   maybeLike(fields: Fields): readonly ProviderCustomer[] {
-    const { names, emails, numbers = [] } = this.#provider.traits.identity;
-    const texts = (of: readonly string[]): string[] => of.flatMap((field) => textOf(fields[field]) ?? []);
-    const found = [
-      ...this.#at('email', texts(emails).map(foldEmail)),
-      ...this.#at('name', texts(names).flatMap(nameKeys)),
-      ...this.#at('number', texts(numbers).map(foldNumber)),
-    ];
+    const found = recognitionTerms(fields, this.#provider.traits.identity).flatMap(({ kind, text }) =>
+      this.#at(kind, text),
+    );
     return [...new Set(found)].map((entry) => this.#customerOf(entry));
   }
 
-  #at(kind: TermKind, terms: readonly string[]): readonly Entry[] {
-    return terms.flatMap((term) => this.#index.placesOf(kind, term)).flatMap((place) => this.#index.at(place) ?? []);
+  #at(kind: TermKind, term: string): readonly Entry[] {
+    return this.#index.placesOf(kind, term).flatMap((place) => this.#index.at(place) ?? []);
   }
 
   #customerOf({ id, externalId, archived, values }: Entry): ProviderCustomer {

@@ -12,7 +12,7 @@ export interface Reading {
 const PREPOSITIONS = new Set(['in', 'at', 'from', 'te', 'uit', 'aus', 'bij', 'bei']);
 /** Words before a number. */
 const NUMBER_SIGNS = new Set(['nr', 'no', 'num', 'nummer', 'number', 'n']);
-/** Words before the name of a person. */
+/** Words before the name of a person or a firm. */
 const SALUTATIONS = new Set([
   ...TITLES,
   ...'heer mevrouw fam familie family sir herrn monsieur madame senor senora don dona mag fa firma'.split(' '),
@@ -34,9 +34,9 @@ export function variantsOf(text: string, words: readonly string[]): readonly (re
     // The customer's name may have particles written together with the next word.
     mergeParticles(words),
     abbreviate(words),
-    [first, ...others.filter((word) => !PREPOSITIONS.has(word))],
+    withoutPrepositions(words),
     withoutSalutation(words),
-    withoutSalutation(words).filter((word, at) => at === 0 || !PREPOSITIONS.has(word)),
+    withoutPrepositions(withoutSalutation(words)),
     // `Kruidvat nr. 12`
     words.filter((word, at) => !(NUMBER_SIGNS.has(word) && /^\p{N}/u.test(words[at + 1] ?? ''))),
     // `t hoekje`
@@ -68,6 +68,10 @@ export function readings({ kind, text, words, folded }: Value): readonly Reading
     ...(apart === words ? [] : [{ words: apart, certainty: 1 }]),
     ...(initials.length > 0 ? [{ words: initials, certainty: 1 }] : []),
   ];
+}
+
+function withoutPrepositions(words: readonly string[]): readonly string[] {
+  return words.filter((word, at) => at === 0 || !PREPOSITIONS.has(word));
 }
 
 /** The words without `de heer`, `Herr Dr.` and the like before them. */

@@ -161,7 +161,7 @@ export class Failures {
       case 410:
         return byId
           ? { kind: 'not_found', advice: CHECK_ID }
-          : { kind: 'not_found', advice: `Check ${[...new Set([credentials, address])].join(' and ')}.` };
+          : { kind: 'not_found', advice: `Check ${credentials} and ${address}.` };
       case 409:
       case 412:
         return { kind: 'conflict', advice: CHECK_FIRST };

@@ -1,6 +1,6 @@
 import { CustomerError, NOTHING_CREATED, withAssurance } from '../errors.ts';
 import type { Call } from '../http-client/call.ts';
-import type { ProviderCustomer } from '../providers/provider.ts';
+import type { Fields, ProviderCustomer } from '../providers/provider.ts';
 import type { Attempt } from './attempt.ts';
 import type { Account } from './account.ts';
 import { Attempts } from './attempts.ts';
@@ -8,7 +8,7 @@ import type { CreateAnswer, CreateRequest } from './create-request.ts';
 import type { Changed } from './difference.ts';
 import { aboutAnother, inProgress, EARLIER_MAY_HAVE_RUN, severalMayBeIt, stillUnknown } from './errors.ts';
 import { fingerprint, same } from './fingerprint.ts';
-import { released, type Intent } from './intent.ts';
+import { released, type Intent, type IntentData } from './intent.ts';
 import { Links, type Linked } from './link.ts';
 import { Matching } from './matching.ts';
 import { Present } from './present.ts';
@@ -24,6 +24,14 @@ export interface Expected {
   readonly customerId: string;
   /** What the create would change. */
   readonly changed: Changed;
+  /** Why this is unknown: the customer could not be read. */
+  readonly unread?: CustomerError;
+}
+
+/** The provider's list, as far as it is known. */
+export interface Listed {
+  has(customerId: string): boolean;
+  withExternalId(externalId: string): ProviderCustomer | undefined;
 }
 
 /**
@@ -71,33 +79,38 @@ export class CreateOnce {
 
   /** The customer of a recorded create with exactly the same fields, if it still exists; such a create need not be sent. */
   async onRecord({ externalId, fields }: CreateRequest, call: Call): Promise<CreateAnswer | undefined> {
-    const intent = externalId === undefined ? undefined : await this.#attempts.get(externalId);
-    if (intent?.state !== 'DONE' || !same(fingerprint(intent.data.salt, fields), intent.data.fingerprint))
-      return undefined;
-    const customer = await this.#matching.getRecorded(intent.data, call);
+    const recorded = externalId === undefined ? undefined : await this.#recorded(externalId);
+    if (!recorded || !isAsRecorded(fields, recorded)) return undefined;
+    const customer = await this.#matching.getRecorded(recorded, call);
     return customer && this.#present.existing(customer);
   }
 
   /**
-   * What a create would find under its external id, without a write: the recorded customer, or the one that the provider lists.
-   * @throws CustomerError `conflict`; `store_unavailable`; whatever a read throws.
+   * What a create would find under its external id, without a write: the recorded customer, or the one in the provider's list. A
+   * customer that the list has and whose record has the same fields is not read.
+   * @throws CustomerError `conflict`; `store_unavailable`.
    */
-  async expect(
-    request: CreateRequest,
-    listed: ProviderCustomer | undefined,
-    call: Call,
-  ): Promise<Expected | undefined> {
+  async expect(request: CreateRequest, list: Listed | undefined, call: Call): Promise<Expected | undefined> {
     const { externalId, fields } = request;
-    const intent = externalId === undefined ? undefined : await this.#attempts.get(externalId);
-    const recorded = intent?.state === 'DONE' ? intent.data : undefined;
-    if (recorded?.customerId !== undefined && same(fingerprint(recorded.salt, fields), recorded.fingerprint))
-      return { customerId: recorded.customerId, changed: {} };
-    const customer =
-      (recorded && (await this.#matching.getRecorded(recorded, call))) ??
-      (listed && (await this.#account.provider.getCustomer(listed.id, call)));
-    if (!customer || customer.state === 'deleted') return undefined;
-    const data = recorded ?? { salt: '', externalId: externalId ?? '', fingerprint: {} };
-    return { customerId: customer.id, changed: this.#present.changes({ data, request, customer }) };
+    if (externalId === undefined) return undefined;
+    const recorded = await this.#recorded(externalId);
+    const listed = list?.withExternalId(externalId);
+    const known = recorded?.customerId ?? listed?.id;
+    if (known === undefined) return undefined;
+    const unchanged = { customerId: known, changed: {} };
+    const asRecorded = recorded !== undefined && isAsRecorded(fields, recorded);
+    if (asRecorded && list?.has(known)) return unchanged;
+    try {
+      const own = recorded && (await this.#matching.getRecorded(recorded, call));
+      if (own && asRecorded) return unchanged;
+      const customer = own ?? (listed && (await this.#account.provider.getCustomer(listed.id, call)));
+      if (!customer || customer.state === 'deleted') return undefined;
+      const data = own && recorded ? recorded : { salt: '', externalId, fingerprint: {} };
+      return { customerId: customer.id, changed: this.#present.changes({ data, request, customer }) };
+    } catch (error) {
+      if (!(error instanceof CustomerError) || error.kind === 'conflict') throw error;
+      return { ...unchanged, unread: error };
+    }
   }
 
   /** See `Links.link`. */
@@ -123,6 +136,11 @@ export class CreateOnce {
   /** See `Reconciler.resolve`. */
   resolve(intent: Intent, call: Call): Promise<Intent | undefined> {
     return this.#reconciler.resolve(intent, call);
+  }
+
+  async #recorded(externalId: string): Promise<IntentData | undefined> {
+    const intent = await this.#attempts.get(externalId);
+    return intent?.state === 'DONE' ? intent.data : undefined;
   }
 
   /** Without an external id, a repeat cannot be recognized; only the search for similar customers protects. */
@@ -240,6 +258,10 @@ export class CreateOnce {
       throw error;
     }
   }
+}
+
+function isAsRecorded(fields: Fields, { salt, fingerprint: sent }: IntentData): boolean {
+  return same(fingerprint(salt, fields), sent);
 }
 
 /** Runs work whose errors, except `outcome_unknown`, mean that a create did not run, and has them state it. */

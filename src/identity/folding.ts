@@ -22,7 +22,7 @@ const LETTERS: Readonly<Record<string, string>> = {
 const LEGAL_FORMS = new Set(
   [
     'bv nv vof cv ua eenmanszaak maatschap bvba sprl srl commv cvba vzw asbl', // the Netherlands, Belgium
-    'gmbh ggmbh gesmbh mbh ag kg kgaa ug og ohg gbr ev eg ek se partg mbb haftungsbeschrankt', // Germany, Austria, Switzerland
+    'gmbh ggmbh gesmbh mbh ag aktiengesellschaft kg kommanditgesellschaft kgaa ug og ohg gbr ev eg ek se partg mbb haftungsbeschrankt', // Germany, Austria, Switzerland
     'inc incorporated llc llp lp ltd limited plc corp corporation company cic dac clg pte pty pvt', // English-speaking countries
     'sa sarl sas sasu eurl sci snc scop', // France
     'spa srls sl slu sll sau lda limitada unipessoal', // Italy, Spain, Portugal
@@ -58,7 +58,7 @@ const SPELLINGS: readonly (readonly [RegExp, string])[] = [
 const SPACED_FORMS: readonly (readonly [RegExp, string])[] = [
   // Written out.
   [
-    /(?<=\s)(?:sp(?:olka|\.)? (?:z|s) ograniczona odpowiedzialnoscia|sociedad (?:limitada|anonima)(?: unipersonal)?|societe (?:anonyme|a responsabilite limitee)|(?:gesellschaft )?mit beschrankter haftung|(?:besloten|naamloze) vennootschap|vennootschap onder firma|aktiengesellschaft|societa (?:per azioni|a responsabilita limitata)|limited liability company|public limited company|sociedade anonima|spolecnost s rucenim omezenym)(?!\p{L})/gu,
+    /(?<=\s)(?:sp(?:olka|\.)? (?:z|s) ograniczona odpowiedzialnoscia|sociedad (?:limitada|anonima)(?: unipersonal)?|societe (?:anonyme|a responsabilite limitee)|(?:gesellschaft )?mit beschra?e?nkter haftung|(?:besloten|naamloze) vennootschap|vennootschap onder firma|societa (?:per azioni|a responsabilita limitata)|limited liability company|public limited company|sociedade anonima|spolecnost s rucenim omezenym)(?!\p{L})/gu,
     ' ',
   ],
   [/(?<=\s)spolka (?=z\.? ?o)/g, 'sp '],

@@ -38,10 +38,10 @@ export async function inspect(checker: RowChecker, comparison: RowComparison): P
       for (const remark of changesOf(finding)) groups.changes.add(row.number, remark);
     } else if (finding.kind !== 'new') groups.duplicates.add(row.number, duplicateOf(finding));
   };
-  let pending: Promise<() => void>[] = [];
-  const takePending = async (): Promise<void> => {
-    for (const finish of await Promise.all(pending)) finish();
-    pending = [];
+  let batch: Promise<readonly [CheckedRow, Finding]>[] = [];
+  const takeBatch = async (): Promise<void> => {
+    for (const [row, finding] of await Promise.all(batch)) take(row, finding);
+    batch = [];
   };
   for (const row of checkRows(checker)) {
     if (row.footer) {
@@ -53,10 +53,10 @@ export async function inspect(checker: RowChecker, comparison: RowComparison): P
     for (const remark of row.notices) groups.notices.add(row.number, remark);
     if (!row.request) continue;
     const compared = comparison.compare({ row: row.number, request: row.request });
-    pending.push(compared.then((finding) => () => take(row, finding)));
-    if (pending.length >= AT_ONCE) await takePending();
+    batch.push(compared.then((finding) => [row, finding]));
+    if (batch.length >= AT_ONCE) await takeBatch();
   }
-  await takePending();
+  await takeBatch();
   return {
     total,
     sendable,

@@ -141,11 +141,14 @@ export function showInspection(
 ): string {
   const { total, sendable, known, footers, problems, notices, duplicates, changes, first } = inspection;
   const bad = total - sendable;
+  const [atMost, atLeast] = warnings.length === 0 ? ['', ''] : ['at most ', 'at least '];
   return [
     showCustomers(plan, inspection, paper),
     `\n${paper.bold('What the import would do')}\n`,
     `  ${counted(total, 'row')}: ${sendable.toLocaleString('en-US')} can be sent, ${bad.toLocaleString('en-US')} cannot\n`,
-    sendable > 0 ? `  ${paper.good(`${sendable - known} new`)}, ${known} already in ${provider.title}\n` : '',
+    sendable > 0
+      ? `  ${paper.good(`${atMost}${sendable - known} new`)}, ${atLeast}${known} already in ${provider.title}\n`
+      : '',
     ...warnings.map((warning) => paper.warn(wrap(warning, paper.width, '  '))),
     footers.length > 0
       ? paper.dim(

@@ -20,9 +20,8 @@ export type Finding =
 interface Known {
   readonly provider: Provider;
   readonly creates: Pick<CreateOnce, 'expect'>;
-  /** The provider's list, if it can be read, and whether it could be read to its end. */
+  /** The provider's list, if it can be read. */
   readonly customers: KnownCustomers | undefined;
-  readonly complete: boolean;
 }
 
 /** Compares the rows of an import, in their sequence, with each other and with the existing customers. Writes nothing. */
@@ -30,8 +29,9 @@ export class RowComparison {
   readonly #known: Known;
   readonly #call: Call;
   readonly #warnings: readonly string[];
-  /** The first row with each key. */
+  /** The first row with each key of recognition. */
   readonly #first = new Map<string, number>();
+  /** The rows whose customer could not be read, and the last reason. */
   #unread: { readonly rows: number; readonly error: CustomerError } | undefined;
 
   constructor(known: Known, call: Call, warnings: readonly string[] = []) {
@@ -48,12 +48,12 @@ export class RowComparison {
   ): Promise<RowComparison> {
     const known = { provider, creates };
     try {
-      const { customers, complete, warnings } = await directory.known(call, unfinished);
-      return new RowComparison({ ...known, customers, complete }, call, warnings);
+      const { customers, warnings } = await directory.known(call, unfinished);
+      return new RowComparison({ ...known, customers }, call, warnings);
     } catch (error) {
       if (!(error instanceof CustomerError)) throw error;
       const warning = `Not compared with ${provider.title}'s customers: ${error.what}`;
-      return new RowComparison({ ...known, customers: undefined, complete: false }, call, [warning]);
+      return new RowComparison({ ...known, customers: undefined }, call, [warning]);
     }
   }
 
@@ -91,19 +91,16 @@ export class RowComparison {
 
   /** The customer that has the external id of a row. */
   async #existing(request: Row['request']): Promise<Finding | undefined> {
-    const { creates, customers, complete } = this.#known;
-    const { externalId } = request;
-    const listed = externalId === undefined ? undefined : customers?.withExternalId(externalId);
+    const { creates, customers } = this.#known;
     try {
-      const expected = await creates.expect(request, listed, this.#call);
-      // Deleted since it was recorded.
-      if (!expected || (complete && !customers?.has(expected.customerId))) return undefined;
-      return { kind: 'existing', ...expected };
+      const expected = await creates.expect(request, customers, this.#call);
+      if (!expected) return undefined;
+      const { unread: error, ...found } = expected;
+      if (error) this.#unread = { rows: (this.#unread?.rows ?? 0) + 1, error };
+      return { kind: 'existing', ...found };
     } catch (error) {
-      if (!(error instanceof CustomerError) || error.kind === 'store_unavailable') throw error;
-      if (error.kind === 'conflict') return { kind: 'conflict', error };
-      this.#unread = { rows: (this.#unread?.rows ?? 0) + 1, error };
-      return listed && { kind: 'existing', customerId: listed.id, changed: {} };
+      if (!(error instanceof CustomerError) || error.kind !== 'conflict') throw error;
+      return { kind: 'conflict', error };
     }
   }
 }

@@ -50,6 +50,8 @@ describe('names', () => {
     ['Panadería Núñez Sociedad Limitada', 'Panadería Núñez S.L.'],
     ['Boulangerie Petit Société à responsabilité limitée', 'Boulangerie Petit'],
     ['Weber Gesellschaft mit beschränkter Haftung', 'Weber GmbH'],
+    ['Weber Gesellschaft mit beschraenkter Haftung', 'Weber'],
+    ['Weber Aktiengesellschaft', 'Weber AG'],
     ['De Kroon Naamloze Vennootschap', 'De Kroon N.V.'],
     ["'t Hoekje", 't Hoekje'],
     ['Kaya San. ve Tic. A.Ş.', 'Kaya'],

@@ -180,6 +180,7 @@ describe('a dry run', () => {
     standIn.fault({ on: '*', times: Infinity, act: { status: 401 } });
     const { stdout } = await run(FILE, '--dry-run');
     expect(stdout).toContain("Not compared with Notify's customers");
+    expect(stdout).toContain('at most 2 new, at least 0 already in Notify');
   });
 });
 

@@ -326,16 +326,31 @@ describe('import_customers in chat', () => {
     },
   );
 
-  test('a dry run says that an existing customer could not be compared', async () => {
-    const { standIn, server: connection } = await server(layer);
-    await connection.call('import_customers', { rows: [rowOf(layer, 1)] });
-    standIn.fault({ on: 'get', times: Infinity, act: { status: 500 } });
-    const rows = [{ ...rowOf(layer, 1), notes: 'new' }];
-    const { data } = await connection.call('import_customers', { rows, dry_run: true });
-    expect(data).toMatchObject({
-      counts: { existing: 1 },
-      warnings: [expect.stringMatching(/^1 row exists but could not be compared: Layer /)],
+  test.each(kits)('a dry run says that a customer that exists at $title could not be compared', async (kit) => {
+    const { standIn, server: connection } = await server(kit);
+    await connection.call('import_customers', { rows: [rowOf(kit, 1)] });
+    standIn.fault({ on: kit.read, times: Infinity, act: { status: 500 } });
+    const rows = [{ ...rowOf(kit, 1), [kit.change.field]: kit.change.value }];
+    const { data, text } = await connection.call('import_customers', { rows, dry_run: true });
+    expect(data, text).toMatchObject({ counts: { existing: 1 } });
+    const sentence = new RegExp(`^1 row exists but could not be compared: ${kit.title} `);
+    expect(data['warnings']).toContainEqual(expect.stringMatching(sentence));
+  });
+
+  test.each(kits)('a dry run at $title knows what another server has created since the list was read', async (kit) => {
+    const { standIn, environment } = await kit.start();
+    const { store, remove } = temporaryStore();
+    const [one, other] = await Promise.all([1, 2].map(() => connect({ ...environment, CUSTOMERS_STORE: store })));
+    atEnd(async () => {
+      await Promise.all([one?.close(), other?.close(), standIn.close()]);
+      remove();
     });
+    const find = { find: 'Company' };
+    expect((await one?.call('search_customer', find))?.data).toMatchObject({ total: 0, complete: true });
+    const rows = [rowOf(kit, 1)];
+    expect((await other?.call('import_customers', { rows }))?.data).toMatchObject({ counts: { created: 1 } });
+    const dry = await one?.call('import_customers', { rows, dry_run: true });
+    expect(dry?.data, dry?.text).toMatchObject({ counts: { existing: 1 } });
   });
 
   test.each(kits)('a dry run says that it could not compare with the customers of $title', async (kit) => {

@@ -146,7 +146,10 @@ export class Notify implements Provider<Documents> {
     query: { readonly Limit?: number | undefined; readonly From?: string | undefined },
     call: Call,
   ): Promise<Page> {
-    const { body } = await this.#client.send({ effect: 'read', method: 'GET', query }, call);
+    const { body } = await this.#client.send({ effect: 'read', method: 'GET', query }, call).catch((error: unknown) => {
+      const isCursor = query.From !== undefined && error instanceof CustomerError && error.kind === 'not_found';
+      throw isCursor ? noPageFrom(query.From) : error;
+    });
     const rows = readRows(this.title, isRecord(body) ? body['customers'] : undefined, readCustomer);
     const last = { ...rows, hasMore: false, nextCursor: undefined, total: undefined };
     const href = isRecord(body) ? nextLink(body) : undefined;
@@ -224,6 +227,12 @@ export class Notify implements Provider<Documents> {
       throw error;
     }
   }
+}
+
+function noPageFrom(from: string | undefined): CustomerError {
+  return new CustomerError('invalid_input', `Notify has no page that begins at ${JSON.stringify(from)}.`, {
+    advice: 'Pass the next_cursor of the previous page in From, or omit From to begin again.',
+  });
 }
 
 function asForm(fields: Fields): Record<string, string> {

@@ -129,6 +129,10 @@ describe("Notify's sandbox", () => {
     expect(await found('name', { Customer: '3' })).toEqual(['No 3']);
     expect(await found('name', { Customer: '33' })).toEqual([]);
     expect(await allPages('customerCode', { Limit: 2 }, 'From')).toEqual([['5', '4'], ['3', '2'], ['1']]);
+    expect(errorOf(await call('search_customer', { From: 'rubbish' }))).toMatchObject({
+      kind: 'invalid_input',
+      message: expect.stringMatching(/no page that begins at "rubbish".*Pass the next_cursor of the previous page/),
+    });
   });
 
   it.each(['Email', 'InvoiceEmail'])('refuses %s when it is none', async (field) => {
